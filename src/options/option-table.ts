@@ -1,0 +1,82 @@
+/** One way to declare an option: Kafka's name for it, its default, and what it may be. The reference page is made from
+ *  these tables, and so is the message that a wrong value gets. Knows no client. */
+
+import { InvalidOptionError } from '../errors/errors.ts'
+
+/** Says what is wrong with a value ("must be a whole number of at least 0"), or undefined when it is right. */
+export type Check = (value: unknown) => string | undefined
+
+export interface OptionDescriptor<T> {
+  /** The name in Java's configuration, or null where Kafka has none. */
+  readonly kafka: string | null
+  /** Used when the option is left out. Undefined means that nothing is in its place. */
+  readonly default: T | undefined
+  readonly check: Check
+  /** One line for the reference page. */
+  readonly about: string
+}
+
+export type OptionTable<T> = { readonly [K in keyof T]-?: OptionDescriptor<Exclude<T[K], undefined>> }
+
+/** The options as the code inside sees them: those with a default are always there. */
+export type ResolvedOptions<T, Defaulted extends keyof T> = Omit<T, Defaulted> & {
+  readonly [K in Defaulted]-?: Exclude<T[K], undefined>
+}
+
+/**
+ * Checks what the caller gave against the table and fills in defaults.
+ *
+ * @param owner the class the options are for, for the message: `Producer`
+ * @throws InvalidOptionError naming the first option that is unknown or has a wrong value, and what is valid
+ */
+export function readOptions<T extends object, Defaulted extends keyof T>(
+  owner: string,
+  table: OptionTable<T>,
+  given: T,
+): ResolvedOptions<T, Defaulted> {
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidOptionError('options', `the options of ${owner} must be an object, not ${quote(given)}`)
+  }
+  const known = table as Record<string, OptionDescriptor<unknown>>
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(known, name)) {
+      throw new InvalidOptionError(
+        name,
+        `${owner} has no option '${name}'${suggestion(name, Object.keys(known))}; it has ${Object.keys(known).sort().join(', ')}`,
+      )
+    }
+  }
+  const resolved: Record<string, unknown> = {}
+  for (const [name, descriptor] of Object.entries(known)) {
+    const value = (given as Record<string, unknown>)[name]
+    if (value === undefined) {
+      if (descriptor.default !== undefined) resolved[name] = descriptor.default
+      continue
+    }
+    const complaint = descriptor.check(value)
+    if (complaint !== undefined) {
+      throw new InvalidOptionError(name, `option '${name}' of ${owner} ${complaint}, not ${quote(value)}`)
+    }
+    resolved[name] = value
+  }
+  return resolved as ResolvedOptions<T, Defaulted>
+}
+
+/** A value as a message may show it: short, and never the inside of an object, which could hold a secret. */
+export function quote(value: unknown): string {
+  if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 60)}…'` : `'${value}'`
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (value === null || typeof value !== 'object') return String(value)
+  const name = (value as { constructor?: { name?: string } }).constructor?.name
+  return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
+}
+
+function suggestion(name: string, candidates: readonly string[]): string {
+  const wanted = name.toLowerCase()
+  const near = candidates.find((candidate) => {
+    const other = candidate.toLowerCase()
+    return other === wanted || (wanted.length > 3 && (other.startsWith(wanted) || wanted.startsWith(other)))
+  })
+  return near === undefined ? '' : ` (did you mean '${near}'?)`
+}
