@@ -28,7 +28,8 @@ export class Loop {
   start(): void {
     if (this.#done !== undefined || this.#abort.signal.aborted) return
     const { signal } = this.#abort
-    this.#done = this.#options.run(signal).catch((error: unknown) => {
+    const run = async (): Promise<void> => this.#options.run(signal)
+    this.#done = run().catch((error: unknown) => {
       if (!signal.aborted) this.#options.onFailure(error)
     })
   }
