@@ -69,7 +69,7 @@ export class Kafka {
     },
   ): Promise<string[]> {
     const { maxMessages, format = {}, args = [], timeoutMs = 40_000 } = options
-    const formatting = Object.entries(format).flatMap(([key, value]) => ['--property', `${key}=${value}`])
+    const formatting = this.#properties('formatter', format)
     const limits = ['--from-beginning', '--max-messages', String(maxMessages), '--timeout-ms', '30000']
     const output = await this.toolOutput('ConsoleConsumer', ['--topic', topic, ...limits, ...formatting, ...args], {
       timeoutMs,
@@ -87,7 +87,7 @@ export class Kafka {
     options: { reading?: Record<string, string | number | boolean>; args?: readonly string[] } = {},
   ): Promise<void> {
     const { reading = {}, args = [] } = options
-    const properties = Object.entries(reading).flatMap(([key, value]) => ['--property', `${key}=${value}`])
+    const properties = this.#properties('reader', reading)
     const stdin = lines.map((line) => `${line}\n`).join('')
     await this.toolOutput('ConsoleProducer', ['--topic', topic, ...properties, ...args], { stdin })
   }
@@ -96,6 +96,13 @@ export class Kafka {
   async kcat(args: readonly string[], stdin: string | Uint8Array = '', timeoutMs = 40_000): Promise<string> {
     const result = await runCommand(['kcat', '-b', this.bootstrapServers, ...args], { stdin, timeoutMs })
     return outputOf('kcat', result)
+  }
+
+  /** The console tools' `--property` was split in two in Kafka 4.2 and is answered with a warning since. */
+  #properties(of: 'formatter' | 'reader', properties: Record<string, string | number | boolean>): string[] {
+    const [major = 0, minor = 0] = this.version.split('.').map(Number)
+    const option = major > 4 || (major === 4 && minor >= 2) ? `--${of}-property` : '--property'
+    return Object.entries(properties).flatMap(([key, value]) => [option, `${key}=${value}`])
   }
 }
 
