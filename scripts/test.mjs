@@ -1,0 +1,200 @@
+#!/usr/bin/env node
+/**
+ * The test launcher behind `npm test`. Lists the compiled test files itself, runs them suite by suite with Node's own
+ * runner, counts what really ran, and fails when that is less than the committed minimum: tests that vanish are noticed.
+ *
+ *     npm test                          all suites that this machine can run
+ *     npm test -- unit broker           some suites
+ *     npm test -- wire/records          test files whose path contains this
+ *     npm test -- --write-minimum       commits to the number of tests that ran
+ *
+ * Environment: JACKDAW_REQUIRE_BROKERS=1 makes missing Java or Maven a failure, JACKDAW_REQUIRE_TOOLS=1 the same of
+ * foreign tools; JACKDAW_TEST_BOOTSTRAP points the broker suite at a broker of yours; JACKDAW_TEST_KAFKA_VERSION chooses
+ * what is started (default 4.3.1).
+ */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { finished } from 'node:stream/promises'
+import { filesBelow, root } from './build.mjs'
+import { missingForeignTools } from './foreign-tools.mjs'
+import { defaultVersion, howToHaveKafka, missingForKafka, startKafka } from './kafka.mjs'
+import { startKeeper } from './test/keeper.mjs'
+
+const minute = 60_000
+const testFolder = join(root, 'build', 'test')
+const minimumFile = join(root, 'scripts', 'test-minimum.json')
+
+/** In the order they run. A file belongs to the first suite that takes it. `budgetMs` bounds the suite, `fileMs` a file. */
+const suites = [
+  { name: 'package', takes: (path) => path.startsWith('package/'), concurrency: 1, budgetMs: 4 * minute, fileMs: 3 * minute },
+  { name: 'cluster', takes: (path) => path.startsWith('broker/cluster/'), concurrency: 1, budgetMs: 6 * minute, fileMs: 4 * minute, kafka: true },
+  { name: 'broker', takes: (path) => path.startsWith('broker/'), concurrency: 2, budgetMs: 6 * minute, fileMs: 3 * minute, kafka: true },
+  { name: 'unit', takes: () => true, concurrency: true, budgetMs: 4 * minute, fileMs: 2 * minute },
+].reverse()
+
+function listFiles() {
+  const order = [...suites].reverse()
+  return filesBelow(testFolder)
+    .filter((file) => file.endsWith('.test.js'))
+    .sort()
+    .map((file) => {
+      const path = relative(testFolder, file).split(sep).join('/')
+      return { file, path, suite: order.find((suite) => suite.takes(path)) }
+    })
+}
+
+/** What runs: `{ suite, files, whole }` for each suite with files that the command line asks for. */
+function plan(wanted) {
+  const names = new Set(suites.map(({ name }) => name))
+  const fragments = wanted.filter((word) => !names.has(word))
+  const files = listFiles()
+  return suites
+    .map((suite) => {
+      const own = files.filter((one) => one.suite === suite)
+      const whole = wanted.length === 0 || wanted.includes(suite.name)
+      const chosen = whole ? own : own.filter(({ path }) => fragments.some((fragment) => path.includes(fragment)))
+      return { suite, files: chosen.map(({ file }) => file), whole }
+    })
+    .filter(({ files: chosen, whole }) => chosen.length > 0 || (whole && wanted.length > 0))
+}
+
+/** Runs files and resolves to what happened to the tests in them: files and suites are not counted, skips apart. */
+async function runFiles({ suite, files }) {
+  const counts = { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 }
+  const startedAt = performance.now()
+  const budget = new AbortController()
+  const timer = setTimeout(() => budget.abort(), suite.budgetMs)
+  // The runner reports each file as a test too; its name is the file's path.
+  const isFile = ({ name }) => files.includes(name) || files.includes(join(process.cwd(), name))
+  const count = (kind) => (data) => {
+    if (data.details?.type === 'suite') {
+      if (kind === 'fail') counts.fail++
+      return
+    }
+    if (isFile(data)) {
+      if (kind === 'fail') counts.fail++
+      return
+    }
+    if (data.skip !== undefined && data.skip !== false) counts.skipped++
+    else if (data.todo !== undefined && data.todo !== false) counts.todo++
+    else {
+      counts.tests++
+      counts[kind]++
+    }
+  }
+  const stream = run({ files, concurrency: suite.concurrency, timeout: suite.fileMs, signal: budget.signal })
+  stream.on('test:pass', count('pass')).on('test:fail', count('fail'))
+  const reported = stream.compose(new spec())
+  reported.pipe(process.stdout, { end: false })
+  await finished(reported).catch((error) => {
+    if (!budget.signal.aborted) throw error
+  })
+  clearTimeout(timer)
+  if (budget.signal.aborted) counts.fail++
+  return { ...counts, seconds: (performance.now() - startedAt) / 1_000, overBudget: budget.signal.aborted }
+}
+
+/** Starts what broker suites share and announces it to them by environment; resolves to how to stop it. */
+async function startBrokers(names) {
+  const version = process.env.JACKDAW_TEST_KAFKA_VERSION || defaultVersion
+  process.env.JACKDAW_TEST_KAFKA_VERSION = version
+  const stops = []
+  if (names.includes('broker') && !process.env.JACKDAW_TEST_BOOTSTRAP) {
+    const broker = await startKafka({ version })
+    process.env.JACKDAW_TEST_BOOTSTRAP = broker.bootstrapServers
+    stops.push(() => broker.stop())
+  }
+  const keeper = await startKeeper({ version })
+  process.env.JACKDAW_TEST_KEEPER = keeper.address
+  stops.push(() => keeper.stop())
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()))
+  }
+}
+
+function readMinimum() {
+  return existsSync(minimumFile) ? JSON.parse(readFileSync(minimumFile, 'utf8')) : {}
+}
+
+/** Rounded down to tens, so that a test that a Node version skips does not fall below it. */
+function writeMinimum(results) {
+  const minimum = readMinimum()
+  for (const { suite, whole, counts } of results) {
+    if (whole) minimum[suite.name] = counts.tests < 20 ? counts.tests : Math.floor(counts.tests / 10) * 10
+  }
+  writeFileSync(minimumFile, `${JSON.stringify(minimum, null, 2)}\n`)
+}
+
+/** What went wrong, in sentences; nothing when all is well. */
+function complaints(results) {
+  const minimum = readMinimum()
+  return results.flatMap(({ suite, whole, counts }) => {
+    const found = []
+    if (counts.fail > 0) found.push(`${counts.fail} failed in suite '${suite.name}'`)
+    if (counts.overBudget) found.push(`suite '${suite.name}' was ended after its ${suite.budgetMs / minute} minutes`)
+    if (counts.tests === 0 && counts.fail === 0) found.push(`no test ran in suite '${suite.name}'`)
+    const least = minimum[suite.name] ?? 0
+    if (whole && counts.tests < least) {
+      found.push(`only ${counts.tests} tests ran in suite '${suite.name}', and ${least} are the committed minimum`)
+    }
+    return found
+  })
+}
+
+async function main() {
+  const args = process.argv.slice(2)
+  const write = args.includes('--write-minimum')
+  const wanted = args.filter((word) => word !== '--write-minimum')
+  const planned = plan(wanted)
+  if (planned.length === 0) throw new Error(`no test file matches ${wanted.map((word) => `'${word}'`).join(', ')}`)
+
+  const skipped = []
+  const toRun = []
+  const lacking = planned.some(({ suite }) => suite.kafka) ? missingForKafka() : []
+  for (const part of planned) {
+    if (!part.suite.kafka || lacking.length === 0) toRun.push(part)
+    else skipped.push(part)
+  }
+  const problems = []
+  if (skipped.length > 0 && process.env.JACKDAW_REQUIRE_BROKERS === '1') {
+    problems.push(`suites on real brokers are required, and this machine has no ${lacking.join(', no ')}`)
+  }
+  if (process.env.JACKDAW_REQUIRE_TOOLS === '1') {
+    problems.push(...missingForeignTools().map(({ name }) => `the foreign tool '${name}' is required and missing`))
+  }
+
+  const kafkaSuites = toRun.filter(({ suite }) => suite.kafka).map(({ suite }) => suite.name)
+  const stopBrokers = kafkaSuites.length > 0 ? await startBrokers(kafkaSuites) : async () => {}
+  const results = []
+  try {
+    for (const part of toRun) {
+      console.log(`\n── ${part.suite.name}: ${part.files.length} files ──`)
+      results.push({ ...part, counts: await runFiles(part) })
+    }
+  } finally {
+    await stopBrokers()
+  }
+  if (write) writeMinimum(results)
+  problems.push(...complaints(results))
+
+  console.log('')
+  for (const { suite, counts } of results) {
+    const apart = counts.skipped + counts.todo > 0 ? `, ${counts.skipped} skipped, ${counts.todo} to do` : ''
+    console.log(`${suite.name}: ${counts.tests} tests, ${counts.pass} passed, ${counts.fail} failed${apart}, ${counts.seconds.toFixed(1)} s`)
+  }
+  for (const { suite, files } of skipped) {
+    console.log(`SKIPPED: suite '${suite.name}' (${files.length} files): no ${lacking.join(', no ')}. ${howToHaveKafka}`)
+  }
+  const total = (key) => results.reduce((sum, { counts }) => sum + counts[key], 0)
+  for (const key of ['tests', 'pass', 'fail', 'skipped', 'todo']) console.log(`ℹ ${key} ${total(key)}`)
+  for (const problem of problems) console.error(`✖ ${problem}`)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}
+
+main().catch((error) => {
+  console.error(error)
+  process.exitCode = 1
+})
