@@ -1,0 +1,117 @@
+/** Turns what went wrong while connecting into a sentence that names the address and, as far as it can be told, the cause. */
+
+import { AuthenticationError, ConnectionError, ProtocolError } from '../errors/errors.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
+
+const notPersisted = 'not-persisted'
+
+const causes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there (connection refused)',
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was reset',
+  ENOTFOUND: 'the host name has no address',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+  ETIMEDOUT: 'it does not answer',
+  EHOSTUNREACH: 'there is no route to the host',
+  ENETUNREACH: 'there is no route to its network',
+  EACCES: 'the operating system forbids it',
+  EPERM: 'the operating system forbids it',
+  EMFILE: 'this process has too many open files',
+  ENFILE: 'the machine has too many open files',
+  EADDRNOTAVAIL: 'no local port is free',
+}
+
+const certificateCodes = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'CERT_CHAIN_TOO_LONG',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+/** The error for a dial that failed. What already is ours, and the reason of a cancelled dial, is left as it is. */
+export function explainDialFailure(error: unknown, peer: string, tls: boolean): unknown {
+  if (error instanceof KafkaError || !(error instanceof Error)) return error
+  if (error.name === 'AbortError') return error
+  const code = codeOf(error)
+  if (certificateCodes.has(code)) {
+    return new AuthenticationError(`the certificate of ${peer} was not accepted: ${error.message}`, {
+      cause: error,
+      persistence: notPersisted,
+    })
+  }
+  if (tls && alertOf(error) !== undefined) {
+    return new AuthenticationError(`${peer} refused the TLS handshake: ${alertOf(error)}`, {
+      cause: error,
+      persistence: notPersisted,
+    })
+  }
+  const tlsHint = tls && endedInHandshake(error, code) ? '; perhaps it does not speak TLS there (option tls)' : ''
+  const cause = causes[code] ?? error.message
+  return new ConnectionError(`could not connect to ${peer}: ${cause}${tlsHint}`, {
+    cause: error,
+    persistence: notPersisted,
+  })
+}
+
+/** The error for a peer whose first bytes are no Kafka answer. `length` is what they say as a frame's length. */
+export function explainFirstBytes(error: unknown, length: number, peer: string): unknown {
+  if (!(error instanceof ProtocolError)) return error
+  const options = { cause: error, persistence: notPersisted } as const
+  // 'HTTP' in ASCII.
+  if (length === 0x48545450) {
+    return new ProtocolError(`${peer} answered as an HTTP server does: that is not a port of a Kafka broker`, options)
+  }
+  // A TLS record: an alert or a handshake, major version 3.
+  if (length >>> 16 === 0x1503 || length >>> 16 === 0x1603) {
+    return new ConnectionError(`${peer} answered in TLS, and plain text was spoken to it: set the option tls`, {
+      ...options,
+      retriable: false,
+    })
+  }
+  return new ProtocolError(`${peer} does not answer as a Kafka broker does: ${error.message}`, options)
+}
+
+/** The error for a peer that hung up before it had answered the first request. */
+export function explainEarlyEnd(cause: Error | undefined, peer: string, tls: boolean): ConnectionError {
+  const guess = tls ? 'it may want another TLS set-up, or SASL' : 'it may want TLS (option tls) or SASL'
+  return new ConnectionError(
+    `${peer} closed the connection before it answered the first request: ${guess}, or be no Kafka broker`,
+    { ...(cause === undefined ? {} : { cause }), persistence: notPersisted },
+  )
+}
+
+function codeOf(error: Error): string {
+  if (error instanceof AggregateError) return codeOf(error.errors.at(-1) as Error)
+  const { code } = error as NodeJS.ErrnoException
+  return typeof code === 'string' ? code : ''
+}
+
+/** What the peer's TLS alert says, for instance "certificate required". */
+function alertOf(error: Error): string | undefined {
+  const { reason } = error as Error & { reason?: unknown }
+  if (typeof reason !== 'string') return undefined
+  const match = /^(?:ssl(?:v3)?|tlsv\d+(?:\.\d)?|tlsv1[123]?) alert (.+)$/i.exec(reason)
+  return match?.[1]
+}
+
+function endedInHandshake(error: Error, code: string): boolean {
+  return (
+    code === 'ECONNRESET' ||
+    code === 'EPROTO' ||
+    code.startsWith('ERR_SSL_') ||
+    error.message.includes('TLS') ||
+    error.message.includes('secure')
+  )
+}
