@@ -1,0 +1,6 @@
+/** Every command there is, in the order the help shows them. */
+
+import type { Command } from './command.ts'
+import { topicsCreate, topicsDelete, topicsDescribe, topicsList } from './commands/topics.ts'
+
+export const commands: readonly Command[] = [topicsList, topicsCreate, topicsDescribe, topicsDelete]

@@ -1,0 +1,61 @@
+/** The public API, in the order a newcomer meets it. Nothing else: what is not here is nobody's to import. */
+
+export { Cluster } from './cluster/cluster.ts'
+export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
+
+export { Admin, type AdminOptions } from './admin/admin.ts'
+export type { AdminCallOptions } from './admin/admin-call.ts'
+export type { Result } from './admin/result.ts'
+export type { CreatedTopic, CreateTopicResult, CreateTopicsOptions, NewTopic } from './admin/create-topics.ts'
+export type { DeleteTopicResult, DeleteTopicsOptions } from './admin/delete-topics.ts'
+export type { ListTopicsOptions, TopicListing } from './admin/list-topics.ts'
+export type {
+  DescribeTopicResult,
+  DescribeTopicsOptions,
+  PartitionDescription,
+  TopicDescription,
+} from './admin/describe-topics.ts'
+export type { TopicReference } from './admin/topic-names.ts'
+export type { CreatePartitionsOptions, CreatePartitionsResult, NewPartitions } from './admin/create-partitions.ts'
+export type { BrokerDescription, ClusterDescription, DescribeClusterOptions } from './admin/describe-cluster.ts'
+export type { AclOperation } from './admin/authorized-operations.ts'
+export type {
+  ConfigQuery,
+  ConfigSynonym,
+  DescribeConfigsOptions,
+  DescribeConfigsResult,
+  DescribedConfigEntry,
+} from './admin/describe-configs.ts'
+export type {
+  ConfigAlteration,
+  ConfigOperation,
+  IncrementalAlterConfigsOptions,
+  IncrementalAlterConfigsResult,
+} from './admin/alter-configs.ts'
+export type { ConfigResource, ConfigResourceType } from './admin/config-resources.ts'
+export type { ConfigEntry, ConfigSource, ConfigType, ConfigValue } from './admin/config-values.ts'
+
+export type { TopicPartition } from './model/topic-partition.ts'
+export type { OffsetAndMetadata, TopicPartitionOffset } from './model/offset-and-metadata.ts'
+export type { ConsumerGroupMetadata } from './model/consumer-group-metadata.ts'
+export type { RecordHeader, TimestampType } from './model/record-header.ts'
+
+export { KafkaError, type KafkaErrorOptions, type Persistence } from './errors/kafka-error.ts'
+export { BrokerError } from './errors/broker-error.ts'
+export type { BrokerErrorCode } from './errors/broker-error-codes.ts'
+export {
+  AuthenticationError,
+  BufferFullError,
+  ClosedError,
+  ConnectionError,
+  CorruptRecordError,
+  IllegalStateError,
+  InvalidArgumentError,
+  InvalidOptionError,
+  ProtocolError,
+  TimeoutError,
+  UnsupportedCodecError,
+  UnsupportedVersionError,
+} from './errors/errors.ts'
+
+export type { Logger } from './diagnostics/logger.ts'
