@@ -36,7 +36,9 @@ function removeOrphans() {
 function forgetLostOutputs() {
   for (const { from, to, record } of outputs) {
     const sources = filesBelow(join(root, from)).filter((file) => /(?<!\.d)\.ts$/.test(file))
-    const lost = sources.some((file) => !existsSync(join(root, to, relative(join(root, from), file).replace(/ts$/, 'js'))))
+    const lost = sources.some(
+      (file) => !existsSync(join(root, to, relative(join(root, from), file).replace(/ts$/, 'js'))),
+    )
     if (lost) rmSync(join(root, record), { force: true })
   }
 }

@@ -9,7 +9,12 @@ import { pathToFileURL } from 'node:url'
 
 /** Each tool, how to see that it is there, and how to have it. */
 export const foreignTools = [
-  { name: 'java', check: ['java', '-version'], debian: 'openjdk-17-jdk-headless', why: "runs Kafka, and Kafka's own tools" },
+  {
+    name: 'java',
+    check: ['java', '-version'],
+    debian: 'openjdk-17-jdk-headless',
+    why: "runs Kafka, and Kafka's own tools",
+  },
   { name: 'mvn', check: ['mvn', '--version'], debian: 'maven', why: "fetches Kafka's jars" },
   { name: 'kcat', check: ['kcat', '-V'], debian: 'kcat', why: 'librdkafka as producer and consumer' },
 ]
@@ -22,7 +27,11 @@ export function missingForeignTools() {
 }
 
 function installDebianPackages(packages) {
-  const run = (args) => spawnSync('apt-get', args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  const run = (args) =>
+    spawnSync('apt-get', args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
   const install = () => run(['install', '-y', '-q', '--no-install-recommends', ...packages]).status === 0
   // Without a list of packages, or with an old one, the first attempt fails.
   return install() || (run(['update', '-q']).status === 0 && install())

@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /** The types of kafka.mjs, for the tests that use it. */
 
 export declare const defaultVersion: string

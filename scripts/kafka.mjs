@@ -68,10 +68,14 @@ const commands = {
       process.exitCode = 1
       return
     }
-    console.log(`Kafka ${state.version} at ${state.bootstrapServers}, pids ${pids.join(', ')}, data in ${state.dataFolder}`)
+    console.log(
+      `Kafka ${state.version} at ${state.bootstrapServers}, pids ${pids.join(', ')}, data in ${state.dataFolder}`,
+    )
     for (const address of state.bootstrapServers.split(',')) {
       const answer = await askMetadata(address).catch((error) => ({ error }))
-      console.log(answer.error ? `  ${address}: ${answer.error.message}` : `  ${address}: sees ${answer.brokers.length} brokers`)
+      console.log(
+        answer.error ? `  ${address}: ${answer.error.message}` : `  ${address}: sees ${answer.brokers.length} brokers`,
+      )
     }
   },
 
@@ -104,7 +108,9 @@ async function main() {
   const command = commands[positionals[0]]
   const nodes = Number(values.nodes)
   if (command === undefined || positionals.length !== 1 || !Number.isInteger(nodes) || nodes < 1) {
-    console.error('usage: node scripts/kafka.mjs fetch|start|status|stop [--version V] [--nodes N] [--auto-create] [--property name=value]')
+    console.error(
+      'usage: node scripts/kafka.mjs fetch|start|status|stop [--version V] [--nodes N] [--auto-create] [--property name=value]',
+    )
     process.exitCode = 2
     return
   }

@@ -27,7 +27,9 @@ function unlessDone(stamp, fingerprint, work) {
 
 function dependenciesFingerprint() {
   const hash = createHash('sha256')
-  const { dependencies, devDependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const { dependencies, devDependencies, peerDependencies } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  )
   hash.update(JSON.stringify([dependencies, devDependencies, peerDependencies]))
   const lock = join(root, 'package-lock.json')
   if (existsSync(lock)) hash.update(readFileSync(lock))

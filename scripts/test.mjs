@@ -29,9 +29,29 @@ const minimumFile = join(root, 'scripts', 'test-minimum.json')
 
 /** In the order they run. A file belongs to the first suite that takes it. `budgetMs` bounds the suite, `fileMs` a file. */
 const suites = [
-  { name: 'package', takes: (path) => path.startsWith('package/'), concurrency: 1, budgetMs: 4 * minute, fileMs: 3 * minute },
-  { name: 'cluster', takes: (path) => path.startsWith('broker/cluster/'), concurrency: 1, budgetMs: 6 * minute, fileMs: 4 * minute, kafka: true },
-  { name: 'broker', takes: (path) => path.startsWith('broker/'), concurrency: 2, budgetMs: 6 * minute, fileMs: 3 * minute, kafka: true },
+  {
+    name: 'package',
+    takes: (path) => path.startsWith('package/'),
+    concurrency: 1,
+    budgetMs: 4 * minute,
+    fileMs: 3 * minute,
+  },
+  {
+    name: 'cluster',
+    takes: (path) => path.startsWith('broker/cluster/'),
+    concurrency: 1,
+    budgetMs: 6 * minute,
+    fileMs: 4 * minute,
+    kafka: true,
+  },
+  {
+    name: 'broker',
+    takes: (path) => path.startsWith('broker/'),
+    concurrency: 2,
+    budgetMs: 6 * minute,
+    fileMs: 3 * minute,
+    kafka: true,
+  },
   { name: 'unit', takes: () => true, concurrency: true, budgetMs: 4 * minute, fileMs: 2 * minute },
 ].reverse()
 
@@ -183,10 +203,14 @@ async function main() {
   console.log('')
   for (const { suite, counts } of results) {
     const apart = counts.skipped + counts.todo > 0 ? `, ${counts.skipped} skipped, ${counts.todo} to do` : ''
-    console.log(`${suite.name}: ${counts.tests} tests, ${counts.pass} passed, ${counts.fail} failed${apart}, ${counts.seconds.toFixed(1)} s`)
+    console.log(
+      `${suite.name}: ${counts.tests} tests, ${counts.pass} passed, ${counts.fail} failed${apart}, ${counts.seconds.toFixed(1)} s`,
+    )
   }
   for (const { suite, files } of skipped) {
-    console.log(`SKIPPED: suite '${suite.name}' (${files.length} files): no ${lacking.join(', no ')}. ${howToHaveKafka}`)
+    console.log(
+      `SKIPPED: suite '${suite.name}' (${files.length} files): no ${lacking.join(', no ')}. ${howToHaveKafka}`,
+    )
   }
   const total = (key) => results.reduce((sum, { counts }) => sum + counts[key], 0)
   for (const key of ['tests', 'pass', 'fail', 'skipped', 'todo']) console.log(`ℹ ${key} ${total(key)}`)

@@ -67,10 +67,7 @@ export function toolClass(version, name) {
 /** What this machine lacks to run real brokers: an empty list, or command names. */
 export function missingForKafka() {
   const runs = (command, argument) => spawnSync(command, [argument], { stdio: 'ignore' }).status === 0
-  return [
-    ...(runs('java', '-version') ? [] : ['java']),
-    ...(runs('mvn', '--version') ? [] : ['mvn']),
-  ]
+  return [...(runs('java', '-version') ? [] : ['java']), ...(runs('mvn', '--version') ? [] : ['mvn'])]
 }
 
 export const howToHaveKafka =

@@ -21,6 +21,7 @@ function watch(pid, folder) {
   watcher.unref()
   watcher.stdin.unref()
   return () => {
+    if (watcher.pid === undefined) return
     try {
       process.kill(-watcher.pid, 'SIGKILL')
     } catch {
