@@ -89,3 +89,10 @@ export class BufferFullError extends KafkaError {
     super('BUFFER_FULL', message, true, { persistence: 'not-persisted', ...options })
   }
 }
+
+/** A partition has no committed offset to start from, and nothing says where else to start. */
+export class NoOffsetError extends KafkaError {
+  constructor(message: string, options?: KafkaErrorOptions) {
+    super('NO_OFFSET', message, false, options)
+  }
+}
