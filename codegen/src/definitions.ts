@@ -38,10 +38,15 @@ export interface RawMessage {
 export function readDefinitions(kafkaVersion: string): Map<string, RawMessage> {
   const messages = new Map<string, RawMessage>()
   for (const text of readZip(clientsJar(kafkaVersion), 'common/message/', '.json').values()) {
-    const message = JSON.parse(withoutComments(text)) as RawMessage
+    const message = parseDefinition(text)
     messages.set(message.name, message)
   }
   return messages
+}
+
+/** Reads one definition file. */
+export function parseDefinition(text: string): RawMessage {
+  return JSON.parse(withoutComments(text)) as RawMessage
 }
 
 /** Drops `//` comments, but not the slashes inside strings. */

@@ -62,7 +62,8 @@ export class Reader {
   /** Throws unless everything was read. `what` names the message in the error. */
   expectEnd(what: string): void {
     if (this.#offset !== this.#end) {
-      throw new ProtocolError(`${this.remaining} bytes are left over after ${what}`)
+      const left = this.remaining === 1 ? '1 byte is' : `${this.remaining} bytes are`
+      throw new ProtocolError(`${left} left over after ${what}`)
     }
   }
 
