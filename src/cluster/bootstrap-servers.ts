@@ -13,7 +13,8 @@ const defaultPort = 9092
  */
 export function parseBootstrapServers(servers: string | readonly string[]): readonly HostAndPort[] {
   const complaint = bootstrapServersComplaint(servers)
-  if (complaint !== undefined) throw new InvalidOptionError('bootstrapServers', `option 'bootstrapServers' ${complaint}`)
+  if (complaint !== undefined)
+    throw new InvalidOptionError('bootstrapServers', `option 'bootstrapServers' ${complaint}`)
   const parsed = new Map<string, HostAndPort>()
   for (const entry of entriesOf(servers)) {
     const server = parseServer(entry) as HostAndPort

@@ -1,20 +1,36 @@
-/** Many brokers made to look like one: finds the broker a request is for, and the connection to it. */
+/** Many brokers made to look like one: finds the broker a request is for, and the connection to it. Knows what is asked of
+ *  whom, and nothing of what the requests mean: it brings the snapshot, the pool and the coordinators together. */
 
-import type { Clock } from '../async/clock.ts'
+import { setMaxListeners } from 'node:events'
+
 import { Backoff } from '../async/backoff.ts'
+import type { Clock } from '../async/clock.ts'
 import { systemDoors, type Doors } from '../async/doors.ts'
 import type { Random } from '../async/random.ts'
-import type { WaitOptions } from '../async/wait.ts'
+import { abortable, before, sleep, type WaitOptions } from '../async/wait.ts'
 import type { Logger } from '../diagnostics/logger.ts'
-import type { KafkaError } from '../errors/kafka-error.ts'
-import { IllegalStateError } from '../errors/errors.ts'
+import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
+import { ClosedError, ConnectionError, TimeoutError } from '../errors/errors.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
+import type { Connection } from '../network/connection.ts'
 import type { Api } from '../wire/api.ts'
+import { FindCoordinator } from '../wire/messages/find-coordinator.ts'
+import { Metadata } from '../wire/messages/metadata.ts'
+import { Bootstrap } from './bootstrap.ts'
+import { parseBootstrapServers } from './bootstrap-servers.ts'
+import { BrokerPool } from './broker-pool.ts'
 import { readClusterOptions, type ClusterOptions, type ResolvedClusterOptions } from './cluster-options.ts'
+import { connectionOpener } from './connection-opener.ts'
+import { Coordinators, describeCoordinated } from './coordinators.ts'
 import { MetadataSnapshot, type BrokerAddress, type TopicMetadata } from './metadata.ts'
-import type { Remedy } from './remedy.ts'
+import { MetadataRefresher } from './metadata-refresher.ts'
+import { askMetadata, metadataRequest, MetadataSource } from './metadata-source.ts'
+import { isIncomplete, snapshotAfter, withBrokers, withLeader } from './metadata-update.ts'
+import { remedyFor, remedyForCode, type Remedy } from './remedy.ts'
 import type { RequestInit, RetryOptions, SendOptions } from './send-options.ts'
-import type { Target } from './target.ts'
+import type { Lane, Target } from './target.ts'
+import { TopicsInUse } from './topics-in-use.ts'
 
 export interface TopicOptions extends WaitOptions {
   /** When to give up, on the clock of `clock.now()`. */
@@ -30,81 +46,554 @@ export interface RefreshOptions extends WaitOptions {
 
 export type MetadataListener = (snapshot: MetadataSnapshot, previous: MetadataSnapshot) => void
 
+/**
+ * A Kafka cluster: its metadata, the connections to its brokers, and a way to send any request to the right one.
+ *
+ * Clients make one for themselves, or share one given as `cluster`; whoever makes it closes it.
+ *
+ * @example
+ * ```ts
+ * import { Cluster, Consumer, Producer } from 'jackdaw'
+ *
+ * const cluster = new Cluster({ bootstrapServers: 'localhost:9092' })
+ * const producer = new Producer({ cluster })
+ * const consumer = new Consumer({ cluster, groupId: 'billing' })
+ * // … close both clients, then:
+ * await cluster.close()
+ * ```
+ */
 export class Cluster {
+  /** The options with all defaults filled in. */
   readonly options: ResolvedClusterOptions
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly #pool: BrokerPool
+  readonly #bootstrap: Bootstrap
+  readonly #source: MetadataSource
+  readonly #coordinators: Coordinators
+  readonly #topics = new TopicsInUse()
+  readonly #listeners = new Set<MetadataListener>()
+  /** Ends everything that waits, when the cluster does. */
+  readonly #lifetime = new AbortController()
+  #snapshot: MetadataSnapshot = MetadataSnapshot.empty
+  #refresher: MetadataRefresher | undefined
+  #starting: Promise<void> | undefined
+  #closing: Promise<void> | undefined
 
+  /** @throws InvalidOptionError for an unknown option or a wrong value */
   constructor(options: ClusterOptions = {}, doors: Doors = systemDoors) {
     this.options = readClusterOptions('Cluster', options)
     this.clock = doors.clock
     this.random = doors.random
     this.logger = this.options.logger
+    setMaxListeners(0, this.#lifetime.signal)
+    const opener = connectionOpener(this.options, doors)
+    this.#pool = new BrokerPool({
+      clock: this.clock,
+      random: this.random,
+      open: opener.openBroker,
+      newReconnectBackoff: () =>
+        new Backoff(
+          { initialMs: this.options.reconnectBackoffMs, maxMs: this.options.reconnectBackoffMaxMs },
+          this.random,
+        ),
+      onLost: (broker, reason) => {
+        this.logger.debug(`the connection to broker ${broker.id} at ${broker.host}:${broker.port} ended: ${reason}`)
+        this.#coordinators.forgetBroker(broker.id)
+        this.#refresher?.request()
+      },
+    })
+    this.#bootstrap = new Bootstrap({
+      clock: this.clock,
+      servers: parseBootstrapServers(this.options.bootstrapServers),
+      timeoutMs: this.options.connectionSetupTimeoutMs,
+      open: opener.openBootstrap,
+      askMetadata: (connection, timeoutMs, signal) =>
+        askMetadata(connection, this.#topics.union, { timeoutMs, signal }),
+    })
+    this.#source = new MetadataSource(this.#pool, this.#bootstrap)
+    this.#coordinators = new Coordinators({
+      ask: (request) => this.send({ kind: 'any' }, FindCoordinator, request),
+      onFound: (broker) => {
+        this.#swap(withBrokers(this.#snapshot, [broker]))
+      },
+    })
   }
 
-  /** Connects: asks the bootstrap servers in turn until one answers. Calls share one attempt; a failed one may be repeated. */
-  async start(_options: WaitOptions = {}): Promise<this> {
-    throw new IllegalStateError('not yet')
+  /**
+   * Connects: asks the bootstrap servers in turn until one answers with metadata. Calls share one attempt; a failed one
+   * may be repeated, and leaves nothing behind. Everything else starts the cluster by itself.
+   *
+   * Rejects with a `ConnectionError` that lists what happened with each server, `AuthenticationError` when all of them
+   * failed by that, `ClosedError`, or the signal's reason.
+   */
+  async start({ signal }: WaitOptions = {}): Promise<this> {
+    if (this.#refresher === undefined) {
+      signal?.throwIfAborted()
+      await abortable(this.#start(), { signal })
+    }
+    return this
   }
 
   /** The newest snapshot; `MetadataSnapshot.empty` before `start`. */
   get metadata(): MetadataSnapshot {
-    return MetadataSnapshot.empty
+    return this.#snapshot
   }
 
-  /** Sends once. */
-  async send<Request, Response>(
-    _target: Target,
-    _api: Api<Request, Response>,
-    _request: RequestInit<Request>,
-    _options?: SendOptions,
+  /** How many connections are open now. */
+  get connectionCount(): number {
+    return this.#pool.size
+  }
+
+  /**
+   * Sends one request to where it belongs, once, and resolves to its answer, whatever error codes are in it.
+   *
+   * Rejects with `ConnectionError`, `TimeoutError`, `UnsupportedVersionError`, `ProtocolError`, `ClosedError`, with
+   * `BrokerError` only when the leader or the coordinator could not be found, or with the signal's reason. When surely no
+   * byte of it was sent, the error's `persistence` is `not-persisted`.
+   *
+   * @param request the message, or a function that makes it for the version this broker will get
+   */
+  send<Request, Response>(
+    target: Target,
+    api: Api<Request, Response>,
+    request: RequestInit<Request>,
+    options: SendOptions = {},
   ): Promise<Response> {
-    throw new IllegalStateError('not yet')
+    try {
+      const { lane = 'shared', signal } = options
+      signal?.throwIfAborted()
+      const connection = this.#connectionFor(target, lane)
+      if (!(connection instanceof Promise)) return connection.send(api, request, options)
+      return abortable(connection, { signal }).then((open) => open.send(api, request, options))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
+  /**
+   * Sends until it succeeds: between the attempts it backs off and does what the error asks for.
+   *
+   * Rejects with the error that trying again cannot cure, with `TimeoutError` at the deadline (its cause is the last
+   * error), or with the signal's reason.
+   *
+   * @param options `errorCode` finds the code in the response; without it, any response is a success
+   */
   async sendWithRetries<Request, Response>(
-    _target: Target,
-    _api: Api<Request, Response>,
-    _request: RequestInit<Request>,
-    _options?: RetryOptions<Response>,
+    target: Target,
+    api: Api<Request, Response>,
+    request: RequestInit<Request>,
+    options: RetryOptions<Response> = {},
   ): Promise<Response> {
-    throw new IllegalStateError('not yet')
+    const { deadline = this.clock.now() + this.options.apiTimeoutMs, errorCode, ...sendOptions } = options
+    const { signal } = options
+    const backoff = this.newBackoff()
+    let lastError: KafkaError | undefined
+    for (;;) {
+      // The request itself keeps its own timeout: a caller who stops waiting must not cost others their connection.
+      const attempt = this.send(target, api, request, sendOptions).then(
+        (response) => ({ response }),
+        (error: unknown) => ({ error }),
+      )
+      const outcome = await this.#beforeDeadline(attempt, {
+        deadline,
+        signal,
+        what: `waiting for ${describe(target)} to answer ${api.name}`,
+        cause: () => lastError,
+      })
+      if ('response' in outcome) {
+        const code = errorCode?.(outcome.response) ?? 0
+        if (code === 0) return outcome.response
+        lastError = new BrokerError(code, `${describe(target)} refused ${api.name}`)
+      } else if (outcome.error instanceof KafkaError) {
+        lastError = outcome.error
+      } else {
+        throw outcome.error
+      }
+      if (this.remedy(target, lastError) === 'none') throw lastError
+      const waitMs = backoff.nextMs()
+      if (this.clock.now() + waitMs >= deadline) {
+        throw new TimeoutError(`${api.name} did not succeed before its deadline: ${lastError.message}`, {
+          cause: lastError,
+        })
+      }
+      await this.#sleep(waitMs, signal)
+    }
   }
 
-  useTopics(_owner: object, _topics: Iterable<string> | 'all'): void {}
-
-  async refreshMetadata(_options?: RefreshOptions): Promise<MetadataSnapshot> {
-    throw new IllegalStateError('not yet')
+  /**
+   * Says which topics' metadata the owner needs kept fresh, in place of what it said before; empty for none. The metadata
+   * of everything that some owner needs is fetched. Does not wait.
+   */
+  useTopics(owner: object, topics: Iterable<string> | 'all'): void {
+    const { version } = this.#topics
+    this.#topics.set(owner, topics)
+    if (this.#topics.version !== version) this.#refresher?.topicsChanged()
   }
 
-  async topic(_name: string, _options: TopicOptions): Promise<TopicMetadata> {
-    throw new IllegalStateError('not yet')
+  /**
+   * Asks for new metadata and resolves to it. All who ask while a request is under way share it, unless a topic came into
+   * use since: then they share the next one. Goes on trying while no broker can be reached.
+   *
+   * Rejects with `TimeoutError` at the deadline (its cause is why the last attempt failed), with an error that trying
+   * again cannot cure, or with the signal's reason.
+   */
+  async refreshMetadata({
+    signal,
+    deadline = this.clock.now() + this.options.apiTimeoutMs,
+  }: RefreshOptions = {}): Promise<MetadataSnapshot> {
+    const refresh = async (): Promise<MetadataSnapshot> => {
+      if (this.#refresher === undefined) await this.#start()
+      return await this.#refresher!.refresh()
+    }
+    return await this.#beforeDeadline(refresh(), {
+      deadline,
+      signal,
+      what: 'waiting for metadata',
+      cause: () => this.#refresher?.lastError,
+    })
   }
 
-  onMetadata(_listener: MetadataListener): () => void {
-    return () => {}
+  /**
+   * Resolves to the topic's metadata once the topic is there with at least one partition.
+   *
+   * Rejects with `BrokerError` at once when the topic is not allowed to us or its name is invalid, with
+   * `UNKNOWN_TOPIC_OR_PARTITION` (or the code it had last) at the deadline, with `TimeoutError` when no broker answered
+   * until then, or with the signal's reason.
+   */
+  async topic(
+    name: string,
+    { deadline, signal, allowAutoTopicCreation = false }: TopicOptions,
+  ): Promise<TopicMetadata> {
+    const known = this.#snapshot.topics.get(name)
+    if (known !== undefined && isUsable(known)) return known
+    const owner = {}
+    this.useTopics(owner, [name])
+    try {
+      const backoff = this.newBackoff()
+      let mayCreate = allowAutoTopicCreation
+      for (;;) {
+        const { topics } = await this.refreshMetadata({ deadline, signal })
+        const topic = topics.get(name)
+        if (topic !== undefined && isUsable(topic)) return topic
+        const code = topic === undefined || topic.error === 'NONE' ? 'UNKNOWN_TOPIC_OR_PARTITION' : topic.error
+        const errorCode = brokerErrorNumber(code)
+        if (remedyForCode(errorCode) === 'none') throw new BrokerError(errorCode, `topic '${name}' cannot be used`)
+        if (mayCreate && code === 'UNKNOWN_TOPIC_OR_PARTITION') {
+          mayCreate = false
+          await this.#createTopic(name, deadline, signal)
+        }
+        const waitMs = Math.min(backoff.nextMs(), deadline - this.clock.now())
+        if (waitMs <= 0) throw new BrokerError(errorCode, `topic '${name}' did not appear in time`)
+        await this.#sleep(waitMs, signal)
+      }
+    } finally {
+      this.useTopics(owner, [])
+    }
   }
 
-  remedy(_target: Target, _error: KafkaError | number): Remedy {
-    return 'none'
+  /** Calls the listener after each new snapshot, at once and in order of registration. Returns what takes it off again. */
+  onMetadata(listener: MetadataListener): () => void {
+    // A function of its own, so that one listener registered twice is told twice and taken off once.
+    const registered: MetadataListener = (snapshot, previous) => {
+      listener(snapshot, previous)
+    }
+    this.#listeners.add(registered)
+    return () => {
+      this.#listeners.delete(registered)
+    }
   }
 
+  /**
+   * Does what a failed send or an error code asks for before another attempt: marks the metadata stale and wakes the
+   * refresher, or forgets the coordinator. Does not wait.
+   *
+   * @returns what it was; `none` when trying again has no sense
+   */
+  remedy(target: Target, error: KafkaError | number): Remedy {
+    const remedy = remedyFor(target, error)
+    switch (remedy) {
+      case 'refresh-metadata':
+        this.#refresher?.request()
+        break
+      case 'find-coordinator':
+        if (target.kind === 'coordinator') this.#coordinators.forget(target.of, target.key)
+        break
+      case 'rebootstrap':
+        this.#source.rebootstrap()
+        this.#refresher?.request()
+        break
+      case 'backoff':
+      case 'none':
+        break
+      default:
+        remedy satisfies never
+    }
+    return remedy
+  }
+
+  /** Takes over a newer leader, by its epoch, that an answer to Produce or Fetch named (KIP-951). */
   learnLeader(
-    _partition: TopicPartition,
-    _leader: { readonly leaderId: number; readonly leaderEpoch: number },
-    _endpoints?: readonly BrokerAddress[],
-  ): void {}
+    partition: TopicPartition,
+    leader: { readonly leaderId: number; readonly leaderEpoch: number },
+    endpoints: readonly BrokerAddress[] = [],
+  ): void {
+    this.#swap(withLeader(this.#snapshot, partition, leader, endpoints))
+  }
 
+  /** Waits between attempts: `retryBackoffMs`, doubling, up to `retryBackoffMaxMs`. */
   newBackoff(): Backoff {
     return new Backoff({ initialMs: this.options.retryBackoffMs, maxMs: this.options.retryBackoffMaxMs }, this.random)
   }
 
-  async close(): Promise<void> {}
+  /** Takes no more requests, lets those that were sent be answered within `closeTimeoutMs`, and then gives up. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
 
-  destroy(_reason?: Error): void {}
+  /** Gives up at once: whatever waits rejects with `reason`, by default a `ClosedError`. Idempotent. */
+  destroy(reason: Error = new ClosedError('the cluster was destroyed')): void {
+    this.#closing ??= Promise.resolve()
+    this.#end(reason)
+    this.#pool.destroy(reason)
+  }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+
+  async #close(): Promise<void> {
+    const ended = this.#end(new ClosedError('the cluster is closed', { persistence: 'not-persisted' }))
+    const deadline = this.clock.now() + this.options.closeTimeoutMs
+    try {
+      await before(this.#pool.close(), { clock: this.clock, deadline, what: 'closing the connections' })
+    } catch {
+      // Time is up: what is still in flight is given up below.
+    }
+    this.#pool.destroy(new ClosedError('the cluster was closed before the answer came'))
+    await ended
+  }
+
+  /** Ends all that runs by itself. The promise never rejects. */
+  async #end(reason: Error): Promise<void> {
+    this.#lifetime.abort(reason)
+    this.#bootstrap.close()
+    await this.#refresher?.stop(reason)
+  }
+
+  #start(): Promise<void> {
+    if (this.#starting === undefined) {
+      this.#starting = this.#connect().finally(() => {
+        if (this.#refresher === undefined) this.#starting = undefined
+      })
+      // Everyone who waits for it may have been cancelled meanwhile.
+      this.#starting.catch(() => {})
+    }
+    return this.#starting
+  }
+
+  async #connect(): Promise<void> {
+    const { signal } = this.#lifetime
+    signal.throwIfAborted()
+    const deadline = this.clock.now() + this.options.apiTimeoutMs
+    const backoff = this.newBackoff()
+    try {
+      for (;;) {
+        const topicsVersion = this.#topics.version
+        const response = await this.#bootstrap.ask(signal)
+        signal.throwIfAborted()
+        if (response.brokers.length > 0) {
+          this.#swap(snapshotAfter(response, this.#snapshot, (topic) => this.#topics.has(topic)))
+          this.#refresher = this.#makeRefresher(topicsVersion)
+          this.#refresher.start()
+          return
+        }
+        // A cluster that is just being started: its first broker answers before it knows of any, itself included.
+        const waitMs = backoff.nextMs()
+        if (this.clock.now() + waitMs >= deadline) {
+          throw new ConnectionError('the bootstrap servers answer, but know of no brokers', {
+            persistence: 'not-persisted',
+          })
+        }
+        await sleep(this.clock, waitMs, { signal })
+      }
+    } catch (error) {
+      this.#bootstrap.close()
+      throw error
+    }
+  }
+
+  #makeRefresher(topicsVersion: number): MetadataRefresher {
+    const { metadataMaxAgeMs: maxAgeMs, retryBackoffMs: minIntervalMs } = this.options
+    return new MetadataRefresher(
+      {
+        clock: this.clock,
+        backoff: this.newBackoff(),
+        maxAgeMs,
+        minIntervalMs,
+        topicsVersion: () => this.#topics.version,
+        fetch: async (signal) => {
+          const topics = this.#topics.union
+          const response = await this.#source.ask(topics, signal)
+          signal.throwIfAborted()
+          this.#swap(snapshotAfter(response, this.#snapshot, (topic) => this.#topics.has(topic)))
+          const snapshot = this.#snapshot
+          return { snapshot, complete: topics === 'all' || !isIncomplete(snapshot, topics) }
+        },
+        onOutcome: (error, failuresInARow) => {
+          if (failuresInARow === 1) this.logger.warn(`metadata could not be refreshed: ${messageOf(error)}`)
+          else if (failuresInARow > 1) this.logger.debug(`metadata could still not be refreshed: ${messageOf(error)}`)
+        },
+      },
+      topicsVersion,
+    )
+  }
+
+  #swap(next: MetadataSnapshot | undefined): void {
+    if (next === undefined || this.#lifetime.signal.aborted) return
+    const previous = this.#snapshot
+    if (previous.clusterId !== null && next.clusterId !== null && previous.clusterId !== next.clusterId) {
+      this.logger.warn(`the cluster is another one now: ${next.clusterId} in place of ${previous.clusterId}`)
+    }
+    this.#snapshot = next
+    this.#pool.setBrokers(next.brokers)
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(next, previous)
+      } catch (error) {
+        // One listener's mistake must not keep the others from the news.
+        this.logger.error(`a metadata listener threw: ${messageOf(error)}`)
+      }
+    }
+  }
+
+  /** The connection for a request; a promise only when something has to be found out or opened first. */
+  #connectionFor(target: Target, lane: Lane): Connection | Promise<Connection> {
+    this.#lifetime.signal.throwIfAborted()
+    if (this.#refresher === undefined) return this.#start().then(() => this.#connectionFor(target, lane))
+    switch (target.kind) {
+      case 'leader':
+        return this.#pool.connection(this.#leader(target.of), lane)
+      case 'coordinator': {
+        const id = this.#coordinators.find(target.of, target.key)
+        if (typeof id === 'number') return this.#coordinatorConnection(target, id, lane)
+        return id.then((found) => this.#coordinatorConnection(target, found, lane))
+      }
+      case 'controller':
+        return this.#pool.connection(this.#controller(), lane)
+      case 'broker':
+        if (!this.#snapshot.brokers.has(target.id)) this.#refresher.request()
+        return this.#pool.connection(target.id, lane)
+      case 'any':
+        return this.#pool.connection(this.#anyBroker(lane), lane)
+      default:
+        return target satisfies never
+    }
+  }
+
+  #coordinatorConnection(
+    { of, key }: Extract<Target, { kind: 'coordinator' }>,
+    id: number,
+    lane: Lane,
+  ): Connection | Promise<Connection> {
+    // Metadata that came meanwhile may not have the broker any more that was found a while ago.
+    if (!this.#snapshot.brokers.has(id)) this.#coordinators.forget(of, key)
+    return this.#pool.connection(id, lane)
+  }
+
+  #leader({ topic, partition }: TopicPartition): number {
+    const id = this.#snapshot.leader(topic, partition)
+    if (id >= 0) return id
+    this.#refresher?.request()
+    const exists = this.#snapshot.topics.get(topic)?.partitions[partition] !== undefined
+    throw new BrokerError(
+      brokerErrorNumber(exists ? 'LEADER_NOT_AVAILABLE' : 'UNKNOWN_TOPIC_OR_PARTITION'),
+      exists
+        ? `partition ${partition} of '${topic}' has no leader`
+        : `there is no partition ${partition} of '${topic}'`,
+      { persistence: 'not-persisted' },
+    )
+  }
+
+  #controller(): number {
+    const { controllerId } = this.#snapshot
+    if (controllerId >= 0) return controllerId
+    this.#refresher?.request()
+    throw new ConnectionError('the cluster has no controller now', { persistence: 'not-persisted' })
+  }
+
+  #anyBroker(lane: Lane): number {
+    const id = this.#pool.anyBroker(lane, { evenIfFailing: true })
+    if (id !== undefined) return id
+    throw new ConnectionError('no broker of the cluster is known', { persistence: 'not-persisted' })
+  }
+
+  /** Asking for metadata is how a client has a topic created; what the broker says of it, the next refresh says again. */
+  async #createTopic(name: string, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.sendWithRetries(
+      { kind: 'any' },
+      Metadata,
+      (version) => metadataRequest(new Set([name]), true, version),
+      { deadline, signal },
+    )
+  }
+
+  /** Sleeps, but not beyond the cluster's end. */
+  async #sleep(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    await abortable(sleep(this.clock, delayMs, { signal: this.#lifetime.signal }), { signal })
+  }
+
+  /** Waits until the deadline, and rejects with a `TimeoutError` then that tells why it took so long. */
+  async #beforeDeadline<T>(
+    promise: Promise<T>,
+    {
+      deadline,
+      signal,
+      what,
+      cause,
+    }: { deadline: number; signal: AbortSignal | undefined; what: string; cause: () => unknown },
+  ): Promise<T> {
+    const outcome = promise.then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    )
+    let result: { value: T } | { error: unknown }
+    try {
+      result = await before(outcome, { clock: this.clock, deadline, signal, what })
+    } catch (error) {
+      // Only the deadline and the signal reject here.
+      const reason = cause()
+      if (!(error instanceof TimeoutError) || signal?.aborted || reason === undefined) throw error
+      throw new TimeoutError(`${error.message}: ${messageOf(reason)}`, { cause: reason })
+    }
+    if ('error' in result) throw result.error
+    return result.value
+  }
+}
+
+function isUsable({ error, partitions }: TopicMetadata): boolean {
+  return error === 'NONE' && partitions.length > 0
+}
+
+function describe(target: Target): string {
+  switch (target.kind) {
+    case 'leader':
+      return `the leader of partition ${target.of.partition} of '${target.of.topic}'`
+    case 'coordinator':
+      return `the coordinator of ${describeCoordinated(target.of, target.key)}`
+    case 'controller':
+      return 'the controller'
+    case 'broker':
+      return `broker ${target.id}`
+    case 'any':
+      return 'the cluster'
+    default:
+      return target satisfies never
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

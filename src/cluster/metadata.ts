@@ -60,7 +60,8 @@ export class MetadataSnapshot {
   readonly #namesById = new Map<string, string>()
   readonly #leaders = new Map<string, Int32Array>()
 
-  constructor(init: MetadataInit) {
+  /** @param previous the snapshot before, of which the tables of unchanged topics are used again */
+  constructor(init: MetadataInit, previous?: MetadataSnapshot) {
     this.version = init.version
     this.clusterId = init.clusterId
     this.controllerId = init.controllerId
@@ -68,7 +69,11 @@ export class MetadataSnapshot {
     this.topics = new Map(Array.from(init.topics, (topic) => [topic.name, topic]))
     for (const topic of this.topics.values()) {
       this.#namesById.set(topic.topicId, topic.name)
-      this.#leaders.set(topic.name, Int32Array.from(topic.partitions, (partition) => partition.leader))
+      const unchanged = previous?.topics.get(topic.name) === topic
+      this.#leaders.set(
+        topic.name,
+        unchanged ? previous!.leaders(topic.name) : Int32Array.from(topic.partitions, (partition) => partition.leader),
+      )
     }
   }
 

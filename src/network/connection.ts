@@ -21,12 +21,7 @@ import { FrameSplitter } from './frame-splitter.ts'
 
 /** Why a connection ended. */
 export type CloseReason =
-  | 'setup failed'
-  | 'connection broken'
-  | 'request timed out'
-  | 'protocol violated'
-  | 'idle'
-  | 'closed'
+  'setup failed' | 'connection broken' | 'request timed out' | 'protocol violated' | 'idle' | 'closed'
 
 export interface ConnectionSettings {
   /** Where to dial. */
@@ -204,7 +199,9 @@ export class Connection {
     signal?.addEventListener('abort', onAbort, { once: true })
     const timer = this.#clock.setTimer(() => {
       abort.abort(
-        new TimeoutError(`connecting to ${peer} took longer than ${setupTimeoutMs} ms`, { persistence: 'not-persisted' }),
+        new TimeoutError(`connecting to ${peer} took longer than ${setupTimeoutMs} ms`, {
+          persistence: 'not-persisted',
+        }),
       )
     }, setupTimeoutMs)
     try {
@@ -446,7 +443,9 @@ export class Connection {
   /** What waits counts from its arrival too, so that it cannot wait for ever behind a peer that does not read; but the
    *  time for which the broker asked us to hold back does not count. */
   #dueAt(pending: Pending): number {
-    return pending.correlationId >= 0 ? pending.dueAt : Math.max(pending.dueAt, this.#throttledUntil + pending.timeoutMs)
+    return pending.correlationId >= 0
+      ? pending.dueAt
+      : Math.max(pending.dueAt, this.#throttledUntil + pending.timeoutMs)
   }
 
   /** The one that took too long gets the timeout; those beside it lose their connection and may be sent again. */

@@ -46,10 +46,7 @@ export function streamDialer(
     }
     const receiver = new Receiver(events)
     if (request.tls !== undefined) {
-      stream = await secured(
-        connectTls({ ...tlsOptionsFor(request.tls, host), socket: stream as Socket }),
-        signal,
-      )
+      stream = await secured(connectTls({ ...tlsOptionsFor(request.tls, host), socket: stream as Socket }), signal)
     }
     stream.on('data', (chunk: Uint8Array) => {
       receiver.receive(chunk)
@@ -142,11 +139,7 @@ async function resolve(host: string): Promise<readonly string[]> {
  * Starts with the first address; the next one begins when the one before failed or 250 ms passed. The first to connect
  * is kept and the others are dropped. For TLS the race is about TCP: a bad certificate is not cured by another address.
  */
-async function raceAddresses(
-  addresses: readonly string[],
-  request: DialRequest,
-  receiver: Receiver,
-): Promise<Socket> {
+async function raceAddresses(addresses: readonly string[], request: DialRequest, receiver: Receiver): Promise<Socket> {
   const { signal } = request
   const winner = await new Promise<Socket>((settle, fail) => {
     const racing = new Set<Socket>()
