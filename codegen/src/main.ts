@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { format } from 'prettier'
+import { format, resolveConfig } from 'prettier'
 import { readDefinitions, type RawMessage } from './definitions.ts'
 import { emitApi, emitData, emitIndex, type ApiMessages, type GeneratedFile, type Origin } from './emit-file.ts'
 import { emitErrorCodes } from './error-codes.ts'
@@ -16,14 +16,13 @@ import { parseMessage, type Message } from './schema.ts'
 /** The schemas beside requests and responses that clients, or a cluster in a test, read and write. */
 const DATA = ['ConsumerProtocolSubscription', 'ConsumerProtocolAssignment', 'ControlRecordTypeSchema', 'EndTxnMarker']
 
-/** How the rest of the source is formatted. */
-const STYLE = { parser: 'typescript', semi: false, singleQuote: true, printWidth: 120, trailingComma: 'all' } as const
-
 /** Every generated file, formatted as the rest of the source is. */
 async function generate(): Promise<GeneratedFile[]> {
+  const style = await resolveConfig(join('src', 'index.ts'))
+  if (style === null) throw new Error('codegen runs at the root of the repository, where .prettierrc is')
   const formatted: GeneratedFile[] = []
   for (const { path, text } of generateUnformatted()) {
-    formatted.push({ path, text: await format(text, STYLE) })
+    formatted.push({ path, text: await format(text, { ...style, parser: 'typescript' }) })
   }
   return formatted
 }
