@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../errors/errors.ts'
 import { quote } from '../options/option-table.ts'
 import { IncrementalAlterConfigs } from '../wire/messages/incremental-alter-configs.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkDistinct, checkFlags, checkKeys, checkList, checkName } from './arguments.ts'
+import { checkDistinct, checkKeys, checkList, checkName, checkOptions } from './arguments.ts'
 import { askEach, toResult } from './ask-each.ts'
 import {
   checkResource,
@@ -81,8 +81,7 @@ export async function incrementalAlterConfigs(
 
 function check(resources: readonly ConfigAlteration[], options: IncrementalAlterConfigsOptions): void {
   const call = 'incrementalAlterConfigs'
-  checkKeys(`the options of ${call}`, options, ['validateOnly', 'timeoutMs', 'signal'])
-  checkFlags(call, options)
+  checkOptions(call, options, ['validateOnly'])
   checkList(call, "resources such as { type: 'topic', name, operations }", resources)
   for (const resource of resources) {
     checkKeys(`a resource given to ${call}`, resource, ['type', 'name', 'operations'])

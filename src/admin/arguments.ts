@@ -3,6 +3,9 @@
 import { InvalidArgumentError } from '../errors/errors.ts'
 import { quote } from '../options/option-table.ts'
 
+export const int16Most = 32_767
+export const int32Most = 2_147_483_647
+
 /** @throws InvalidArgumentError unless `value` is an array with at least one element */
 export function checkList(call: string, of: string, value: unknown): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) throw new InvalidArgumentError(`${call} takes an array of ${of}, not ${quote(value)}`)
@@ -31,10 +34,12 @@ export function checkWholeNumber(what: string, value: unknown, least: number, mo
   }
 }
 
-export function checkFlags(call: string, options: object): void {
+/** Options that are on or off, beside those that every call takes. */
+export function checkOptions(call: string, options: object, known: readonly string[]): void {
+  const all = [...known, 'timeoutMs', 'signal']
   for (const [name, value] of Object.entries(options)) {
-    if (name === 'timeoutMs' || name === 'signal' || value === undefined) continue
-    if (typeof value !== 'boolean') {
+    if (!all.includes(name)) throw new InvalidArgumentError(`${call} has no option '${name}'; it has ${all.join(', ')}`)
+    if (known.includes(name) && value !== undefined && typeof value !== 'boolean') {
       throw new InvalidArgumentError(`option '${name}' of ${call} must be true or false, not ${quote(value)}`)
     }
   }
@@ -61,14 +66,9 @@ export function checkAssignments(what: string, value: unknown): void {
     if (!Array.isArray(brokers) || brokers.length === 0) {
       throw new InvalidArgumentError(`${place} must be an array of at least one broker id, not ${quote(brokers)}`)
     }
-    for (const id of brokers) checkWholeNumber(`${place} names a broker that`, id, 0, 2_147_483_647)
+    for (const id of brokers) checkWholeNumber(`${place} names a broker that`, id, 0, int32Most)
     if (new Set(brokers).size !== brokers.length) {
       throw new InvalidArgumentError(`${place} names a broker twice: a broker holds one replica of a partition`)
     }
   })
 }
-
-const int32Most = 2_147_483_647
-const int16Most = 32_767
-
-export { int16Most, int32Most }

@@ -5,7 +5,7 @@ import type { AdminCall, AdminCallOptions } from './admin-call.ts'
 import {
   checkAssignments,
   checkDistinct,
-  checkFlags,
+  checkOptions,
   checkKeys,
   checkList,
   checkName,
@@ -62,8 +62,7 @@ export async function createPartitions(
 }
 
 function check(topics: readonly NewPartitions[], options: CreatePartitionsOptions): void {
-  checkKeys('the options of createPartitions', options, ['validateOnly', 'timeoutMs', 'signal'])
-  checkFlags('createPartitions', options)
+  checkOptions('createPartitions', options, ['validateOnly'])
   checkList('createPartitions', '{ name, totalCount }', topics)
   for (const topic of topics) {
     checkKeys('a topic given to createPartitions', topic, ['name', 'totalCount', 'assignments'])

@@ -7,7 +7,7 @@ import type { AdminCall, AdminCallOptions } from './admin-call.ts'
 import {
   checkAssignments,
   checkDistinct,
-  checkFlags,
+  checkOptions,
   checkKeys,
   checkList,
   checkName,
@@ -79,8 +79,7 @@ export async function createTopics(
 }
 
 function check(topics: readonly NewTopic[], options: CreateTopicsOptions): void {
-  checkKeys('the options of createTopics', options, ['validateOnly', 'timeoutMs', 'signal'])
-  checkFlags('createTopics', options)
+  checkOptions('createTopics', options, ['validateOnly'])
   checkList('createTopics', '{ name, partitions, replicationFactor, configs }', topics)
   for (const topic of topics) {
     checkKeys('a topic to create', topic, ['name', 'partitions', 'replicationFactor', 'assignments', 'configs'])

@@ -3,7 +3,7 @@
 import { DeleteTopics } from '../wire/messages/delete-topics.ts'
 import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkKeys } from './arguments.ts'
+import { checkOptions } from './arguments.ts'
 import { askEach, toResult } from './ask-each.ts'
 import type { Result } from './result.ts'
 import { describe, readTopics, type NamedTopic, type TopicReference } from './topic-names.ts'
@@ -25,7 +25,7 @@ export async function deleteTopics(
   topics: readonly TopicReference[],
   options: DeleteTopicsOptions,
 ): Promise<DeleteTopicResult[]> {
-  checkKeys('the options of deleteTopics', options, ['timeoutMs', 'signal'])
+  checkOptions('deleteTopics', options, [])
   const entities = readTopics('deleteTopics', topics)
   const outcomes = await askEach<NamedTopic, NamedTopic>(call, {
     entities,

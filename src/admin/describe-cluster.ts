@@ -5,7 +5,7 @@ import { UnsupportedVersionError } from '../errors/errors.ts'
 import { DescribeCluster } from '../wire/messages/describe-cluster.ts'
 import { Metadata } from '../wire/messages/metadata.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkFlags, checkKeys } from './arguments.ts'
+import { checkOptions } from './arguments.ts'
 import { askUntilAnswered } from './ask-until-answered.ts'
 import { authorizedOperations, type AclOperation } from './authorized-operations.ts'
 
@@ -37,9 +37,7 @@ export interface ClusterDescription {
 }
 
 export async function describeCluster(call: AdminCall, options: DescribeClusterOptions): Promise<ClusterDescription> {
-  const known = ['includeAuthorizedOperations', 'includeFencedBrokers', 'timeoutMs', 'signal']
-  checkKeys('the options of describeCluster', options, known)
-  checkFlags('describeCluster', options)
+  checkOptions('describeCluster', options, ['includeAuthorizedOperations', 'includeFencedBrokers'])
   try {
     return await askDescribeCluster(call, options)
   } catch (error) {

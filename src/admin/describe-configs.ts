@@ -2,7 +2,7 @@
 
 import { DescribeConfigs, type DescribeConfigsResponse } from '../wire/messages/describe-configs.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkDistinct, checkFlags, checkKeys, checkList, checkName } from './arguments.ts'
+import { checkDistinct, checkKeys, checkList, checkName, checkOptions } from './arguments.ts'
 import { askEach, toResult } from './ask-each.ts'
 import {
   checkResource,
@@ -85,8 +85,7 @@ export async function describeConfigs(
 
 function check(resources: readonly ConfigQuery[], options: DescribeConfigsOptions): void {
   const call = 'describeConfigs'
-  checkKeys(`the options of ${call}`, options, ['includeSynonyms', 'includeDocumentation', 'timeoutMs', 'signal'])
-  checkFlags(call, options)
+  checkOptions(call, options, ['includeSynonyms', 'includeDocumentation'])
   checkList(call, "resources such as { type: 'topic', name }", resources)
   for (const resource of resources) {
     checkKeys(`a resource given to ${call}`, resource, ['type', 'name', 'configNames'])

@@ -3,7 +3,7 @@
 import { Metadata, type MetadataResponse } from '../wire/messages/metadata.ts'
 import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkFlags, checkKeys } from './arguments.ts'
+import { checkOptions } from './arguments.ts'
 import { askEach, toResult } from './ask-each.ts'
 import { authorizedOperations, type AclOperation } from './authorized-operations.ts'
 import type { Result } from './result.ts'
@@ -51,8 +51,7 @@ export async function describeTopics(
   topics: readonly TopicReference[],
   options: DescribeTopicsOptions,
 ): Promise<DescribeTopicResult[]> {
-  checkKeys('the options of describeTopics', options, ['includeAuthorizedOperations', 'timeoutMs', 'signal'])
-  checkFlags('describeTopics', options)
+  checkOptions('describeTopics', options, ['includeAuthorizedOperations'])
   const entities = readTopics('describeTopics', topics)
   const outcomes = await askEach<NamedTopic, NamedTopic & TopicDescription>(call, {
     entities,

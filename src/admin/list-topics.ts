@@ -3,7 +3,7 @@
 import { Metadata } from '../wire/messages/metadata.ts'
 import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
-import { checkFlags, checkKeys } from './arguments.ts'
+import { checkOptions } from './arguments.ts'
 import { askUntilAnswered } from './ask-until-answered.ts'
 
 export interface ListTopicsOptions extends AdminCallOptions {
@@ -19,8 +19,7 @@ export interface TopicListing {
 }
 
 export async function listTopics(call: AdminCall, options: ListTopicsOptions): Promise<TopicListing[]> {
-  checkKeys('the options of listTopics', options, ['listInternal', 'timeoutMs', 'signal'])
-  checkFlags('listTopics', options)
+  checkOptions('listTopics', options, ['listInternal'])
   const request = { topics: null, allowAutoTopicCreation: false }
   const { topics } = await askUntilAnswered(call, { kind: 'any' }, () =>
     call.ask({ kind: 'any' }, Metadata, request, { minVersion: 4 }),

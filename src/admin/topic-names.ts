@@ -8,6 +8,8 @@ import { checkDistinct, checkKeys, checkList, checkName } from './arguments.ts'
 /** A topic by its name, or `{ topicId }`: the one that has this id, whatever it is called (KIP-516). */
 export type TopicReference = string | { readonly topicId: string }
 
+const isUuid = new RegExp(`^[A-Za-z0-9_-]{${uuidLength}}$`)
+
 export interface NamedTopic {
   readonly name: string | null
   readonly topicId: string | null
@@ -22,7 +24,7 @@ export function readTopics(call: string, topics: readonly TopicReference[]): Nam
       return { name: topic, topicId: null }
     }
     checkKeys(`a topic given to ${call}`, topic, ['topicId'])
-    if (typeof topic.topicId !== 'string' || topic.topicId.length !== uuidLength) {
+    if (typeof topic.topicId !== 'string' || !isUuid.test(topic.topicId)) {
       throw new InvalidArgumentError(
         `a topicId given to ${call} must be ${uuidLength} characters of base64url, as describeTopics shows it, not ${quote(topic.topicId)}`,
       )
