@@ -84,21 +84,17 @@ function plan(wanted) {
 /** Runs files and resolves to what happened to the tests in them: files and suites are not counted, skips apart. */
 async function runFiles({ suite, files }) {
   const counts = { tests: 0, pass: 0, fail: 0, skipped: 0, todo: 0 }
+  const empty = []
   const startedAt = performance.now()
   const budget = new AbortController()
   const timer = setTimeout(() => budget.abort(), suite.budgetMs)
-  // The runner reports each file as a test too; its name is the file's path.
+  // The runner reports a file that failed as a whole, or that has no tests, as a test whose name is the file's path.
   const isFile = ({ name }) => files.includes(name) || files.includes(join(process.cwd(), name))
   const count = (kind) => (data) => {
-    if (data.details?.type === 'suite') {
+    if (data.details?.type === 'suite' || isFile(data)) {
       if (kind === 'fail') counts.fail++
-      return
-    }
-    if (isFile(data)) {
-      if (kind === 'fail') counts.fail++
-      return
-    }
-    if (data.skip !== undefined && data.skip !== false) counts.skipped++
+      else if (isFile(data)) empty.push(relative(root, data.name))
+    } else if (data.skip !== undefined && data.skip !== false) counts.skipped++
     else if (data.todo !== undefined && data.todo !== false) counts.todo++
     else {
       counts.tests++
@@ -114,7 +110,7 @@ async function runFiles({ suite, files }) {
   })
   clearTimeout(timer)
   if (budget.signal.aborted) counts.fail++
-  return { ...counts, seconds: (performance.now() - startedAt) / 1_000, overBudget: budget.signal.aborted }
+  return { ...counts, seconds: (performance.now() - startedAt) / 1_000, empty, overBudget: budget.signal.aborted }
 }
 
 /** Starts what broker suites share and announces it to them by environment; resolves to how to stop it. */
@@ -155,6 +151,7 @@ function complaints(results) {
     const found = []
     if (counts.fail > 0) found.push(`${counts.fail} failed in suite '${suite.name}'`)
     if (counts.overBudget) found.push(`suite '${suite.name}' was ended after its ${suite.budgetMs / minute} minutes`)
+    found.push(...counts.empty.map((file) => `${file} has no tests`))
     if (counts.tests === 0 && counts.fail === 0) found.push(`no test ran in suite '${suite.name}'`)
     const least = minimum[suite.name] ?? 0
     if (whole && counts.tests < least) {
