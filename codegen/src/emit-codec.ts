@@ -2,7 +2,6 @@
 
 import type { NameOf } from './emit-types.ts'
 import { minimumBytes, type Default, type Field, type Message, type Scalar, type Struct, type Type } from './schema.ts'
-import { indent, list } from './text.ts'
 import { covers, type Versions } from './versions.ts'
 
 /** Which helpers the code calls, so that the file imports them and no others. */
@@ -46,7 +45,7 @@ export class CodecEmitter {
     const names = fields.map((field) => `${field.name} = ${this.#defaultText(field.default, field.type, true)}`)
     const isFlexible = this.#message.flexible !== null
     if (isFlexible) names.push('unknownTaggedFields')
-    if (names.length > 0) body.push(...list('const {', names, '} = message'))
+    if (names.length > 0) body.push(`const { ${names.join(', ')} } = message`)
     for (const field of fields) if (field.tag === null) body.push(...this.#encodeField(field, struct))
     for (const field of fields) if (field.tag !== null) body.push(...this.#rejectAbsent(field, struct))
     if (isFlexible) body.push(...this.#encodeTagged(struct))
@@ -56,7 +55,7 @@ export class CodecEmitter {
   decoder(struct: Struct): string[] {
     const name = this.#nameOf(struct)
     const tagged = struct.fields.filter((field) => field.tag !== null)
-    const values = struct.fields.map((field) => `  ${field.name}: ${this.#decodeGated(field, struct)},`)
+    const values = struct.fields.map((field) => `${field.name}: ${this.#decodeGated(field, struct)},`)
     const isFlexible = this.#message.flexible !== null
     const body = [isFlexible ? `const message: ${name} = {` : 'return {', ...values, '}']
     if (values.length === 0) body.splice(0, body.length, isFlexible ? `const message: ${name} = {}` : 'return {}')
@@ -79,14 +78,10 @@ export class CodecEmitter {
       names.push('unknownTaggedFields = []')
       tests.push('unknownTaggedFields.length === 0')
     }
-    const oneLine = `return ${tests.join(' && ')}`
-    const result =
-      oneLine.length < 116
-        ? [oneLine]
-        : ['return (', ...tests.map((test, index) => `  ${test}${index < tests.length - 1 ? ' &&' : ''}`), ')']
     return [
       `function isDefault${name}(struct: Init<${name}>): boolean {`,
-      ...indent([...list('const {', names, '} = struct'), ...result]),
+      `const { ${names.join(', ')} } = struct`,
+      `return ${tests.join(' && ')}`,
       '}',
     ]
   }
@@ -95,7 +90,7 @@ export class CodecEmitter {
     const usesFlexible = body.some((line) => /\bflexible\b/.test(line))
     if (usesFlexible) body.unshift(`const flexible = version >= ${this.#message.flexible?.first}`)
     const usesVersion = body.some((line) => /\bversion\b/.test(line.replaceAll(/'[^']*'/g, '')))
-    return [`function ${signature.replace('VERSION', usesVersion ? 'version' : '_version')} {`, ...indent(body), '}']
+    return [`function ${signature.replace('VERSION', usesVersion ? 'version' : '_version')} {`, ...body, '}']
   }
 
   #encodeField(field: Field, struct: Struct): string[] {
@@ -138,7 +133,7 @@ export class CodecEmitter {
       body.push(`if (${condition}) ${this.#write(`tagged.field(${field.tag})`, field, struct, true)}`)
     }
     body.push('tagged.writeTo(writer)')
-    return always ? body : ['if (flexible) {', ...indent(body), '}']
+    return always ? body : ['if (flexible) {', ...body, '}']
   }
 
   #write(writer: string, field: Field, struct: Struct, isTagged = false): string {
@@ -224,17 +219,21 @@ export class CodecEmitter {
       .flatMap((field) => {
         const gate = negatedGateText(field.versions, this.#message.flexible!)
         return [
-          `  case ${field.tag}:`,
-          ...(gate === null ? [] : [`    if (${gate}) return false`]),
-          `    message.${field.name} = ${this.#read(field, true)}`,
-          '    return true',
+          `case ${field.tag}:`,
+          ...(gate === null ? [] : [`if (${gate}) return false`]),
+          `message.${field.name} = ${this.#read(field, true)}`,
+          'return true',
         ]
       })
     const usesVersion = cases.some((line) => /\bversion\b/.test(line))
     const parameters = `reader: Reader, message: ${name}, tag: number${usesVersion ? ', version: number' : ''}`
     return [
       `function read${name}Tag(${parameters}): boolean {`,
-      ...indent(['switch (tag) {', ...cases, '  default:', '    return false', '}']),
+      'switch (tag) {',
+      ...cases,
+      'default:',
+      'return false',
+      '}',
       '}',
     ]
   }

@@ -4,7 +4,7 @@ import { CodecEmitter, type Uses } from './emit-codec.ts'
 import { emitInterface, type NameOf } from './emit-types.ts'
 import type { Message, Struct } from './schema.ts'
 import { summaries } from './summaries.ts'
-import { kebabCase, list } from './text.ts'
+import { kebabCase } from './text.ts'
 
 /** Where a file's content comes from: the Kafka versions whose definitions went into it. */
 export interface Origin {
@@ -92,7 +92,9 @@ export function emitIndex(apis: readonly ApiMessages[], data: readonly Message[]
     "import type { Api } from '../api.ts'",
     ...named.map(({ name }) => `import { ${name} } from './${kebabCase(name)}.ts'`),
     '',
-    ...named.map(({ name }) => exportLine(name, kebabCase(name))),
+    ...named.map(
+      ({ name }) => `export { ${name}, type ${name}Request, type ${name}Response } from './${kebabCase(name)}.ts'`,
+    ),
     ...data.map(({ name }) => `export { ${name} } from './${kebabCase(name)}.ts'`),
     '',
     '/** Every API, by ascending key. */',
@@ -108,10 +110,6 @@ export function emitIndex(apis: readonly ApiMessages[], data: readonly Message[]
     '}',
   ]
   return { path: 'wire/messages/index.ts', text: `${lines.join('\n')}\n` }
-}
-
-function exportLine(name: string, file: string): string {
-  return list('export {', [name, `type ${name}Request`, `type ${name}Response`], `} from './${file}.ts'`).join('\n')
 }
 
 function emitMessages(
@@ -148,7 +146,7 @@ function emitMessages(
 function emitImports(uses: Uses, contract: string, hasTaggedFields: boolean): string[] {
   const lines = [`import type { ${contract}, Init } from '../api.ts'`]
   const elements = [...uses.elements].sort()
-  if (elements.length > 0) lines.push(...list('import {', elements, "} from '../primitives/elements.ts'"))
+  if (elements.length > 0) lines.push(`import { ${elements.join(', ')} } from '../primitives/elements.ts'`)
   lines.push("import type { Reader } from '../primitives/reader.ts'")
   if (hasTaggedFields) lines.push("import type { UnknownTaggedField } from '../primitives/tagged-field.ts'")
   const unsupported = ['notNull', 'unsupportedField'].filter((name) => uses.primitives.has(name))

@@ -7,13 +7,10 @@ import { covers } from './versions.ts'
 /** How a file calls the struct: Kafka's name, or with the message's before it where two messages share the name. */
 export type NameOf = (struct: Struct) => string
 
-/** The interface of one struct. `summary` becomes its doc comment. */
-export function emitInterface(struct: Struct, message: Message, nameOf: NameOf, summary?: string): string[] {
-  const lines: string[] = []
-  if (summary !== undefined) lines.push(`/** ${summary} */`)
-  const lastField = struct.fields.length
-  lines.push(`export interface ${nameOf(struct)} {`)
-  for (const field of struct.fields.slice(0, lastField)) {
+/** The interface of one struct. */
+export function emitInterface(struct: Struct, message: Message, nameOf: NameOf): string[] {
+  const lines = [`export interface ${nameOf(struct)} {`]
+  for (const field of struct.fields) {
     const remark = fieldRemark(field, struct, message)
     if (remark !== '') lines.push(`  /** ${remark} */`)
     lines.push(`  ${field.name}: ${fieldType(field, nameOf)}`)

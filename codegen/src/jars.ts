@@ -1,9 +1,9 @@
 /** Gets Kafka's jars from Maven Central into a cache outside the repository, and reads files out of them. */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 
 /** The version whose definitions are the protocol. */
@@ -22,13 +22,16 @@ export function fetchJar(group: string, artifact: string, version: string): stri
   const folder = join(cacheFolder(), version)
   const jar = join(folder, `${artifact}-${version}.jar`)
   if (existsSync(jar)) return jar
-  mkdirSync(folder, { recursive: true })
+  // Maven writes in place: another process must not take half a jar for a whole one.
+  const unfinished = join(folder, `unfinished-${process.pid}`)
+  mkdirSync(unfinished, { recursive: true })
   execFileSync(
     'mvn',
-    ['-q', '-B', 'dependency:copy', `-Dartifact=${group}:${artifact}:${version}`, `-DoutputDirectory=${folder}`],
+    ['-q', '-B', 'dependency:copy', `-Dartifact=${group}:${artifact}:${version}`, `-DoutputDirectory=${unfinished}`],
     { stdio: ['ignore', 'inherit', 'inherit'], timeout: 300_000 },
   )
-  if (!existsSync(jar)) throw new Error(`Maven did not bring '${jar}'`)
+  renameSync(join(unfinished, basename(jar)), jar)
+  rmSync(unfinished, { recursive: true })
   return jar
 }
 

@@ -24,7 +24,8 @@ const apiByName = new Map(apis.map((api) => [api.name, api]))
 /** What stands in the place of records: the JSON does not have them. */
 const records = Buffer.from(Array.from({ length: 37 }, (_, index) => index))
 
-const skip = whyNot() ?? false
+// Where brokers are required, so is this: then the lack of Java is a failure.
+const skip = process.env['JACKDAW_REQUIRE_BROKERS'] === '1' ? false : (whyNot() ?? false)
 
 describe("Kafka's own bytes", { skip }, () => {
   let cases: GoldenCase[] = []

@@ -368,21 +368,26 @@ export class Writer {
  * before it, and those it was given without knowing them. Written in ascending order of tags, as the protocol demands.
  */
 export class TaggedSection {
-  readonly #fields: { tag: number; content: Writer | Uint8Array }[] = []
+  /** Made with the first field: most structs that could have tagged fields have none. */
+  #fields: { tag: number; content: Writer | Uint8Array }[] | undefined
 
   constructor(unknown: readonly UnknownTaggedField[] | undefined) {
-    if (unknown === undefined) return
-    for (const { tag, data } of unknown) this.#fields.push({ tag, content: data })
+    if (unknown !== undefined) this.#fields = unknown.map(({ tag, data }) => ({ tag, content: data }))
   }
 
   /** A writer for the content of the field `tag`, which the struct's encoder fills. */
   field(tag: number): Writer {
     const writer = new Writer(Buffer.allocUnsafe(64))
+    this.#fields ??= []
     this.#fields.push({ tag, content: writer })
     return writer
   }
 
   writeTo(writer: Writer): void {
+    if (this.#fields === undefined) {
+      writer.uint8(0)
+      return
+    }
     const fields = this.#fields.sort((left, right) => left.tag - right.tag)
     writer.uvarint(fields.length)
     let previous = -1
