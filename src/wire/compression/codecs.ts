@@ -3,6 +3,9 @@
 import { InvalidArgumentError, UnsupportedCodecError } from '../../errors/errors.ts'
 import { compressionTypes, type Codec, type CodecName, type CompressionType } from './codec.ts'
 import { gzip } from './gzip.ts'
+import { lz4 } from './lz4.ts'
+import { snappy } from './snappy.ts'
+import { zstd } from './zstd.ts'
 
 export interface Codecs {
   /** The codec of a name; undefined for 'none'. Throws `UnsupportedCodecError` for a name that Kafka does not know. */
@@ -11,7 +14,7 @@ export interface Codecs {
   get(name: CompressionType): Codec | undefined
 }
 
-const registered: (Codec | undefined)[] = [undefined, gzip]
+const registered: (Codec | undefined)[] = [undefined, gzip, snappy, lz4, zstd]
 
 /** The codecs in use: our own, until {@link registerCodec} replaces one. */
 export const codecs: Codecs = {

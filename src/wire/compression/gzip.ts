@@ -6,7 +6,11 @@ import { CorruptRecordError } from '../../errors/errors.ts'
 import type { Codec } from './codec.ts'
 import { levelCheck } from './level.ts'
 
-const checkLevel = levelCheck('gzip', (level) => level === -1 || (level >= 1 && level <= 9), '1 to 9, or -1 for its default')
+const checkLevel = levelCheck(
+  'gzip',
+  (level) => level === -1 || (level >= 1 && level <= 9),
+  '1 to 9, or -1 for its default',
+)
 
 export const gzip: Codec = {
   name: 'gzip',

@@ -13,7 +13,8 @@ const COMMIT = 1
 
 /** Reads a control record. Throws `CorruptRecordError` when it is shorter than it must be. */
 export function readControlRecord(key: Uint8Array | null, value: Uint8Array | null): ControlRecord {
-  if (key === null || key.length < 4) throw new CorruptRecordError('a control record has no version and type in its key')
+  if (key === null || key.length < 4)
+    throw new CorruptRecordError('a control record has no version and type in its key')
   const version = readInt16(key, 0)
   if (version < 0) throw new CorruptRecordError(`a control record's key has version ${version}`)
   const typeId = readInt16(key, 2)

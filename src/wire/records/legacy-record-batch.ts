@@ -92,7 +92,9 @@ export class LegacyRecordBatch implements RecordBatch {
     const options = { magic: this.magic, inner: false, logAppendTime: undefined, offsetShift: 0, checkCrcs: false }
     if (this.codecId === 0) return new LegacyRecordCursor(this.bytes, options)
     if (this.codecId > 3) {
-      throw new UnsupportedCodecError(`the message at offset ${this.lastOffset} has codec ${this.codecId}, which magic ${this.magic} has not`)
+      throw new UnsupportedCodecError(
+        `the message at offset ${this.lastOffset} has codec ${this.codecId}, which magic ${this.magic} has not`,
+      )
     }
 
     const outer = new LegacyRecordCursor(this.bytes, options)
@@ -149,7 +151,9 @@ class LegacyRecordCursor extends RecordCursor {
       throw new CorruptRecordError(`a message has offset ${offset}, outside 0 to 2^53 - 1`)
     }
     if (block[start + 16] !== magic) {
-      throw new CorruptRecordError(`the message at offset ${offset} has magic ${block[start + 16]} in a set of magic ${magic}`)
+      throw new CorruptRecordError(
+        `the message at offset ${offset} has magic ${block[start + 16]} in a set of magic ${magic}`,
+      )
     }
     if (inner && (block[start + 17]! & COMPRESSION_MASK) !== 0) {
       throw new CorruptRecordError(`the message at offset ${offset} is compressed inside a compressed one`)
@@ -175,14 +179,16 @@ class LegacyRecordCursor extends RecordCursor {
       }
       if (length > 0) at += length
     }
-    if (at !== end) throw new CorruptRecordError(`the message at offset ${offset} has parts that do not add up to its length`)
+    if (at !== end)
+      throw new CorruptRecordError(`the message at offset ${offset} has parts that do not add up to its length`)
     this.#position = end
     return true
   }
 }
 
 function checkSize(size: number, offset: number): void {
-  if (size < MIN_MESSAGE_BYTES) throw new CorruptRecordError(`the message at offset ${offset} has a size of ${size} bytes`)
+  if (size < MIN_MESSAGE_BYTES)
+    throw new CorruptRecordError(`the message at offset ${offset} has a size of ${size} bytes`)
 }
 
 /** Where the entry at `start` ends; it must end within the block. */
@@ -197,7 +203,7 @@ function entryEnd(block: Buffer, start: number): number {
 
 function lastOffsetOf(block: Buffer): number | undefined {
   let offset: number | undefined
-  for (let at = 0; at < block.length; ) {
+  for (let at = 0; at < block.length;) {
     const end = entryEnd(block, at)
     offset = readInt64(block, at)
     at = end

@@ -194,7 +194,13 @@ export class RecordBatchBuilder {
   seal(options: SealOptions = {}): Buffer {
     if (this.#released) throw new IllegalStateError('a record batch cannot be sealed after its memory was given back')
     if (this.#count === 0) throw new IllegalStateError('a record batch without records cannot be sealed')
-    const { producerId = -1, producerEpoch = -1, baseSequence = -1, isTransactional = false, isControl = false } = options
+    const {
+      producerId = -1,
+      producerEpoch = -1,
+      baseSequence = -1,
+      isTransactional = false,
+      isControl = false,
+    } = options
     const again = this.#sealed !== undefined
     if (!again) {
       if (options.codec !== undefined) {
