@@ -71,7 +71,7 @@ export async function createTopics(
       const { throttleTimeMs, topics: created } = await call.ask(target, CreateTopics, request, { minVersion })
       return {
         throttleTimeMs,
-        byKey: new Map(created.map((topic) => [topic.name, { ...topic, answer: toCreated(topic) }])),
+        byKey: new Map(created.map((topic) => [topic.name, { ...topic, answer: toCreated(topic, validateOnly) }])),
       }
     },
   })
@@ -136,11 +136,12 @@ interface CreatableTopicResult {
     { name: string; value: string | null; readOnly: boolean; configSource: number; isSensitive: boolean }[] | null
 }
 
-function toCreated(topic: CreatableTopicResult): CreatedTopic {
+function toCreated(topic: CreatableTopicResult, validateOnly: boolean): CreatedTopic {
   const { topicId, topicConfigErrorCode, numPartitions, replicationFactor, configs } = topic
   const seen = topicConfigErrorCode === 0
   return {
-    topicId: topicId === zeroUuid ? null : topicId,
+    // A topic that was only thought of has been given an id all the same, which nothing will ever have.
+    topicId: validateOnly || topicId === zeroUuid ? null : topicId,
     partitions: seen && numPartitions >= 0 ? numPartitions : null,
     replicationFactor: seen && replicationFactor >= 0 ? replicationFactor : null,
     configs:
