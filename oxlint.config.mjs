@@ -86,6 +86,8 @@ export default {
     'unicorn/prefer-node-protocol': 'error',
     'import/no-cycle': ['error', { ignoreTypes: false }],
     'promise/no-multiple-resolved': 'error',
+    // `new Array(n)` with its length known is what hot paths want.
+    'unicorn/no-new-array': 'off',
     // A copy to walk over while the original changes is not useless.
     'unicorn/no-useless-spread': 'off',
   },
@@ -110,6 +112,8 @@ export default {
         'typescript/only-throw-error': ['error', { allowThrowingAny: true, allowThrowingUnknown: true }],
       },
     },
+    // Without types it takes a list of strings for a list of anything.
+    { files: ['**/*.mjs'], rules: { 'typescript/require-array-sort-compare': 'off' } },
     { files: ['src/**/*.ts'], rules: { 'no-console': 'error', 'node/no-top-level-await': 'error' } },
     ...Object.keys(layers).map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: restrictions(`${folder}/`) })),
     ...[...exceptions].map((path) => ({ files: [`src/${path}`], rules: restrictions(path) })),
