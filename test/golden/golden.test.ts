@@ -25,9 +25,12 @@ const apiByName = new Map(apis.map((api) => [api.name, api]))
 const records = Buffer.from(Array.from({ length: 37 }, (_, index) => index))
 
 // Where brokers are required, so is this: then the lack of Java is a failure.
-const skip = process.env['JACKDAW_REQUIRE_BROKERS'] === '1' ? false : (whyNot() ?? false)
+const reason = process.env['JACKDAW_REQUIRE_BROKERS'] === '1' ? undefined : whyNot()
 
-describe("Kafka's own bytes", { skip }, () => {
+// A suite that is skipped says nothing where tests are counted: one test stands for it.
+if (reason !== undefined) test("every message is compared with Kafka's own bytes", { skip: reason }, () => {})
+
+describe("Kafka's own bytes", { skip: reason !== undefined }, () => {
   let cases: GoldenCase[] = []
 
   before(async () => {
