@@ -1,0 +1,169 @@
+/** What a producer can be told, as a table, and which of it contradicts what. Opens nothing. */
+
+import type { ClientOptions } from '../cluster/client.ts'
+import type { ResolvedClusterOptions } from '../cluster/cluster-options.ts'
+import { InvalidOptionError } from '../errors/errors.ts'
+import { anyFunction, atLeast, either, oneOf } from '../options/checks.ts'
+import { readOptions, type Check, type OptionTable, type ResolvedOptions } from '../options/option-table.ts'
+import type { DeliveryFailure } from './delivery-errors.ts'
+import type { Partitioner } from './partitioner.ts'
+
+/** Kafka's codecs. All of them work on every Node that Jackdaw runs on. */
+export type CompressionName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+/** A codec with its own level (KIP-390): gzip 1 to 9, lz4 1 to 17, zstd -131072 to 22. */
+export interface CompressionChoice {
+  readonly codec: CompressionName
+  /** Default: the codec's own. */
+  readonly level?: number | undefined
+}
+
+/** The options of a producer beside those of its connections. */
+export interface ProducerOwnOptions {
+  /**
+   * What makes a record acknowledged: `'all'` (or -1) that every in-sync replica has it, 1 that the leader has it, 0
+   * that it was handed to the network. Default `'all'`.
+   */
+  acks?: 'all' | -1 | 0 | 1
+  /** How long a batch that is not full waits for more records, in ms. Default 5. */
+  lingerMs?: number
+  /** How many bytes a batch holds at most; a larger record gets a batch of its own. Default 16 384. */
+  batchSize?: number
+  /** How many bytes a request, and so a record, may have; brokers have a limit of their own. Default 1 048 576. */
+  maxRequestSize?: number
+  /** How many requests may be under way to one broker. Default 5. */
+  maxInFlightRequests?: number
+  /** How long a record may take from its batch's opening to its acknowledgement, retries included, in ms (KIP-91). Default 120 000. */
+  deliveryTimeoutMs?: number
+  /** How many bytes of batches may wait or be under way. Default 33 554 432. */
+  bufferMemory?: number
+  /** How long `send` waits for memory or for the topic's metadata, in ms. Default 60 000. */
+  maxBlockMs?: number
+  /** How batches are compressed. Default `'none'`. */
+  compression?: CompressionName | CompressionChoice
+  /** Who chooses the partition of a record that does not name one. Default `'default'` (KIP-794). */
+  partitioner?: Partitioner
+  /**
+   * Hears of records that `enqueue` accepted and that then failed. `place.partition` is -1 when a record failed before
+   * it had one.
+   */
+  onDeliveryError?: (error: Error, place: DeliveryFailure) => void
+}
+
+/** The options of a producer: its own, and either those of its connections or a `cluster` to share. */
+export type ProducerOptions = ClientOptions<ProducerOwnOptions>
+
+type Defaulted = Exclude<keyof ProducerOwnOptions, 'onDeliveryError'>
+
+/** The options with every default filled in. */
+export type ResolvedProducerOptions = ResolvedOptions<ProducerOwnOptions, Defaulted>
+
+const codecNames = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+const codecName = oneOf(...codecNames)
+
+const compression: Check = (value) => {
+  if (typeof value !== 'object' || value === null)
+    return codecName(value) && `${codecName(value)!}, or { codec, level }`
+  const { codec, level, ...rest } = value as { codec?: unknown; level?: unknown }
+  const wrong = Object.keys(rest)[0]
+  if (wrong !== undefined) return `must have codec and level, and nothing else such as '${wrong}',`
+  if (codecName(codec) !== undefined) return `must have a codec that is one of ${codecNames.join(', ')},`
+  return level === undefined || Number.isSafeInteger(level) ? undefined : 'must have a level that is a whole number,'
+}
+
+export const producerOptions: OptionTable<ProducerOwnOptions> = {
+  acks: {
+    kafka: 'acks',
+    default: 'all',
+    check: oneOf('all', -1, 0, 1),
+    about: 'How many replicas must have a record before it counts as acknowledged.',
+  },
+  lingerMs: {
+    kafka: 'linger.ms',
+    default: 5,
+    check: atLeast(0),
+    about: 'How long a batch that is not full waits for more records, in ms.',
+  },
+  batchSize: {
+    kafka: 'batch.size',
+    default: 16_384,
+    check: atLeast(0, 0x7fffffff),
+    about: 'How many bytes a batch holds at most.',
+  },
+  maxRequestSize: {
+    kafka: 'max.request.size',
+    default: 1_048_576,
+    check: atLeast(1, 0x7fffffff),
+    about: 'How many bytes a request, and so a record, may have.',
+  },
+  maxInFlightRequests: {
+    kafka: 'max.in.flight.requests.per.connection',
+    default: 5,
+    check: atLeast(1),
+    about: 'How many requests may be under way to one broker.',
+  },
+  deliveryTimeoutMs: {
+    kafka: 'delivery.timeout.ms',
+    default: 120_000,
+    check: atLeast(1),
+    about: 'How long a record may take to be acknowledged, retries included, in ms.',
+  },
+  bufferMemory: {
+    kafka: 'buffer.memory',
+    default: 33_554_432,
+    check: atLeast(1),
+    about: 'How many bytes of batches may wait or be under way.',
+  },
+  maxBlockMs: {
+    kafka: 'max.block.ms',
+    default: 60_000,
+    check: atLeast(0),
+    about: 'How long send waits for memory or metadata, in ms.',
+  },
+  compression: {
+    kafka: 'compression.type',
+    default: 'none',
+    check: compression,
+    about: 'How batches are compressed: a codec, or a codec and its level.',
+  },
+  partitioner: {
+    kafka: 'partitioner.class',
+    default: 'default',
+    check: either("must be 'default', 'murmur2-random' or a function", oneOf('default', 'murmur2-random'), anyFunction),
+    about: 'Who chooses the partition of a record that does not name one.',
+  },
+  onDeliveryError: {
+    kafka: null,
+    default: undefined,
+    check: anyFunction,
+    about: 'Hears of enqueued records that failed.',
+  },
+}
+
+/**
+ * The producer's own options with defaults filled in.
+ *
+ * @throws InvalidOptionError for a wrong value, or when options contradict each other or those of the connections
+ */
+export function readProducerOptions(
+  own: ProducerOwnOptions,
+  connection: ResolvedClusterOptions,
+): ResolvedProducerOptions {
+  const options = readOptions<ProducerOwnOptions, Defaulted>('Producer', producerOptions, own)
+  const { lingerMs, bufferMemory, batchSize } = options
+  const least = lingerMs + connection.requestTimeoutMs
+  if (own.deliveryTimeoutMs !== undefined && options.deliveryTimeoutMs < least) {
+    throw new InvalidOptionError(
+      'deliveryTimeoutMs',
+      `option 'deliveryTimeoutMs' of Producer (${options.deliveryTimeoutMs}) must be at least lingerMs + requestTimeoutMs (${lingerMs} + ${connection.requestTimeoutMs} = ${least})`,
+    )
+  }
+  if (bufferMemory < batchSize) {
+    throw new InvalidOptionError(
+      'bufferMemory',
+      `option 'bufferMemory' of Producer (${bufferMemory}) must hold at least one batch of batchSize (${batchSize}) bytes`,
+    )
+  }
+  // A default gives way to what was asked for: who sets a long requestTimeoutMs need not know of this one.
+  return { ...options, deliveryTimeoutMs: Math.max(options.deliveryTimeoutMs, least) }
+}

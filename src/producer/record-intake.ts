@@ -1,0 +1,457 @@
+/** Where a checked record goes first: into a batch if its topic is known and there is memory, else into a line. Looks up
+ *  topics, asks the partitioner, and serves the lines when what they wait for is there. Sends nothing. */
+
+import { Deferred } from '../async/deferred.ts'
+import { abortable, sleep, type WaitOptions } from '../async/wait.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { MetadataSnapshot } from '../cluster/metadata.ts'
+import { brokerErrorNumber, BrokerError } from '../errors/broker-error.ts'
+import { BufferFullError, ConnectionError, InvalidArgumentError, TimeoutError } from '../errors/errors.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
+import { recordSizeUpperBound } from '../wire/records/record-batch-builder.ts'
+import type { BufferMemory } from './buffer-memory.ts'
+import type { FlushEpochs } from './flush-epochs.ts'
+import { LinkedLine } from './linked-line.ts'
+import { murmur2, murmur2OfAscii } from './murmur2.ts'
+import { askPartitioner, randomPartition } from './partitioner.ts'
+import type { ProducerBatch } from './producer-batch.ts'
+import type { ResolvedProducerOptions } from './producer-options.ts'
+import type { RecordBytes, WrittenHeader } from './producer-record.ts'
+import type { RecordAccumulator } from './record-accumulator.ts'
+import type { RecordWaiter } from './record-waiter.ts'
+import { TopicQueues } from './topic-queues.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+export interface IntakeOptions {
+  readonly cluster: Cluster
+  readonly accumulator: RecordAccumulator
+  readonly memory: BufferMemory
+  readonly epochs: FlushEpochs
+  readonly options: ResolvedProducerOptions
+  /** Connects, if that was not done yet. */
+  readonly start: () => Promise<unknown>
+}
+
+/** What a record costs while it waits, beside its bytes. */
+const waitingOverheadBytes = 128
+/** How long a topic nobody writes to is still kept up to date, as Java's metadata.max.idle.ms. */
+const topicMaxIdleMs = 300_000
+/** A partition that does not exist is looked for once in so long, however often it is asked for. */
+const partitionCheckEveryMs = 1_000
+
+const unknownTopic = brokerErrorNumber('UNKNOWN_TOPIC_OR_PARTITION')
+
+export class RecordIntake {
+  readonly #cluster: Cluster
+  readonly #accumulator: RecordAccumulator
+  readonly #memory: BufferMemory
+  readonly #epochs: FlushEpochs
+  readonly #options: ResolvedProducerOptions
+  readonly #start: () => Promise<unknown>
+  readonly #topics = new Map<string, TopicQueues>()
+  readonly #room: WaitingRoom<RecordWaiter>
+  /** Who waits for memory, in the order of the calls, whatever the topic. */
+  readonly #memoryLine = new LinkedLine<RecordWaiter>()
+  readonly #closing = new AbortController()
+  /** Why the last look-up of a topic failed, for whoever gives up on it. */
+  readonly #lastErrors = new Map<TopicQueues, KafkaError>()
+  #isStarted = false
+  #lastTopic: TopicQueues | undefined
+  #drained: Deferred<void> | undefined
+  /** What an `enqueue` that was refused would have needed: of memory, and of the waiting room. */
+  #refusedBytes = 0
+  #refusedWaitingBytes = 0
+
+  constructor({ cluster, accumulator, memory, epochs, options, start }: IntakeOptions) {
+    this.#cluster = cluster
+    this.#accumulator = accumulator
+    this.#memory = memory
+    this.#epochs = epochs
+    this.#options = options
+    this.#start = start
+    this.#room = new WaitingRoom({
+      clock: cluster.clock,
+      capacity: options.bufferMemory,
+      gaveUp: (waiter, reason) => {
+        this.#refuse(waiter, reason === undefined ? this.#timeout(waiter) : reason.aborted)
+        this.serve()
+      },
+    })
+  }
+
+  get waitingCount(): number {
+    return this.#room.count
+  }
+
+  get waitingBytes(): number {
+    return this.#room.bytes
+  }
+
+  /** The state of a topic, made when it is first asked for. Not to be kept: a topic that is not used is forgotten. */
+  topic(name: string): TopicQueues {
+    const last = this.#lastTopic
+    if (last !== undefined && last.name === name) return last
+    const topic = this.#topics.get(name) ?? this.#newTopic(name)
+    this.#lastTopic = topic
+    return topic
+  }
+
+  #newTopic(name: string): TopicQueues {
+    const topic = new TopicQueues(name, this.#cluster.clock.now())
+    if (this.#isStarted) topic.update(this.#cluster.metadata)
+    this.#topics.set(name, topic)
+    this.#cluster.useTopics(this, this.#topics.keys())
+    return topic
+  }
+
+  /** From now on batches can be sent, and so records may go into them. */
+  started(): void {
+    this.#isStarted = true
+  }
+
+  /** What a record costs while it waits. */
+  waitingBytesOf(key: RecordBytes, value: RecordBytes, headers: readonly WrittenHeader[] | undefined): number {
+    return waitingOverheadBytes + recordSizeUpperBound(key, value, headers)
+  }
+
+  /**
+   * Appends the record to a batch, which it is then the last one of; undefined when it has to wait: for its topic, for
+   * memory, or for those who do already.
+   *
+   * @param partition -1: the partitioner chooses
+   */
+  tryPlace(
+    topic: TopicQueues,
+    partition: number,
+    timestamp: number,
+    key: RecordBytes,
+    value: RecordBytes,
+    headers: readonly WrittenHeader[] | undefined,
+  ): ProducerBatch | undefined {
+    if (partition >= topic.partitionCount || topic.partitionCount === 0) return undefined
+    if (this.#memoryLine.size > 0 || topic.line.size > 0) return undefined
+    return this.#place(topic, partition, timestamp, key, value, headers)
+  }
+
+  /**
+   * Lets a call wait.
+   *
+   * @throws BufferFullError when too much waits already
+   * @throws InvalidArgumentError when it names a partition that does not exist
+   */
+  wait(waiter: RecordWaiter): void {
+    const { topic } = waiter
+    const now = this.#cluster.clock.now()
+    topic.usedAt = now
+    if (!this.#room.hasRoomFor(waiter.bytes)) throw this.bufferFull(topic.name)
+    const unknown = topic.partitionCount === 0 || waiter.highestPartition >= topic.partitionCount
+    if (unknown && topic.partitionCount > 0 && now - topic.countCheckedAt < partitionCheckEveryMs) {
+      throw outOfRange(waiter)
+    }
+    if (unknown || topic.line.size > 0) {
+      this.#room.enter(waiter, topic.line)
+      this.#lookUp(topic)
+    } else {
+      this.#room.enter(waiter, this.#memoryLine)
+      this.#accumulator.expediteAll()
+    }
+  }
+
+  bufferFull(topic: string): BufferFullError {
+    const { bufferMemory } = this.#options
+    return new BufferFullError(
+      `there is no room for a record for '${topic}': bufferMemory (${bufferMemory} bytes) is full, and as much waits already`,
+    )
+  }
+
+  /** Whether so many bytes would find room, in batches or in line. */
+  hasRoomFor(topic: TopicQueues, bytes: number): boolean {
+    if (this.#room.hasRoomFor(bytes)) return true
+    if (this.#memoryLine.size > 0 || topic.line.size > 0 || topic.partitionCount === 0) return false
+    return this.#room.hasRoomFor(bytes - this.#memory.available)
+  }
+
+  /** Whether an `enqueue` for the topic may wait: only metadata, never memory. Remembers a refusal for `drained`. */
+  mayWaitForTopic(topic: TopicQueues, partition: number, waitingBytes: number): boolean {
+    const unknown = topic.partitionCount === 0 || partition >= topic.partitionCount || topic.line.size > 0
+    if (unknown && this.#room.hasRoomFor(waitingBytes)) return true
+    if (unknown) this.#refusedWaitingBytes = Math.max(this.#refusedWaitingBytes, waitingBytes)
+    return false
+  }
+
+  /** Remembers that there was no memory for an `enqueue`, and hurries what could free some. */
+  refusedMemory(bytes: number): void {
+    this.#refusedBytes = Math.max(this.#refusedBytes, bytes)
+    this.#accumulator.expediteAll()
+  }
+
+  /** Resolves when an `enqueue` that was refused would be accepted. Rejects with `signal.reason`, or when closed. */
+  drained(options: WaitOptions): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error)
+    if (this.#hasRoom()) return Promise.resolve()
+    this.#accumulator.expediteAll()
+    this.#drained ??= new Deferred()
+    return abortable(this.#drained.promise, options)
+  }
+
+  /** A newer snapshot: partitions may have been added, and topics that nobody writes to are left alone. */
+  metadataChanged(snapshot: MetadataSnapshot): void {
+    const longAgo = this.#cluster.clock.now() - topicMaxIdleMs
+    let forgot = false
+    for (const topic of this.#topics.values()) {
+      topic.update(snapshot)
+      if (topic.idle && topic.lastUsedAt < longAgo) {
+        this.#topics.delete(topic.name)
+        this.#lastTopic = undefined
+        forgot = true
+      }
+    }
+    if (forgot) this.#cluster.useTopics(this, this.#topics.keys())
+  }
+
+  /** Serves who waits for memory, as far as it goes. */
+  serve(): void {
+    const line = this.#memoryLine
+    for (let waiter = line.first; waiter !== undefined; waiter = line.first) {
+      if (!this.#placeAll(waiter)) {
+        if (waiter.line === line) {
+          this.#accumulator.expediteAll()
+          return
+        }
+        continue
+      }
+      this.#room.leave(waiter)
+      this.#epochs.settled(waiter.epoch)
+    }
+    if (this.#drained === undefined || !this.#hasRoom()) return
+    this.#refusedBytes = 0
+    this.#refusedWaitingBytes = 0
+    this.#drained.resolve()
+    this.#drained = undefined
+  }
+
+  /** Refuses whatever waits, and lets nothing wait any more. */
+  stop(error: Error): void {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort(error)
+    this.refuseAll(error)
+    this.#drained?.promise.catch(() => {
+      // Nobody may be waiting any more: then nobody needs to hear of it.
+    })
+    this.#drained?.reject(error)
+    this.#drained = undefined
+    this.#cluster.useTopics(this, [])
+  }
+
+  refuseAll(error: Error): void {
+    for (const waiter of [...this.#room.all()]) {
+      this.#room.leave(waiter)
+      this.#refuse(waiter, error)
+    }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#memoryLine.size > 0) return false
+    if (this.#memory.available < Math.max(this.#options.batchSize, this.#refusedBytes)) return false
+    return this.#room.hasRoomFor(this.#refusedWaitingBytes)
+  }
+
+  /** False when the waiter must go on waiting, or has left by another way. */
+  #placeAll(waiter: RecordWaiter): boolean {
+    const { topic, records } = waiter
+    if (waiter.highestPartition >= topic.partitionCount) {
+      if (waiter.partitionsChecked) {
+        this.#room.leave(waiter)
+        this.#refuse(waiter, outOfRange(waiter))
+      } else {
+        this.#sendBack(topic)
+      }
+      return false
+    }
+    while (waiter.next < records.length) {
+      const { partition, timestamp, key, value, headers } = records[waiter.next]!
+      let batch: ProducerBatch | undefined
+      try {
+        batch = this.#place(topic, partition, timestamp, key, value, headers)
+      } catch (error) {
+        this.#room.leave(waiter)
+        this.#refuse(waiter, error)
+        return false
+      }
+      if (batch === undefined) return false
+      this.#accumulator.joined(batch, waiter.epoch)
+      waiter.placed(batch)
+      waiter.next++
+    }
+    return true
+  }
+
+  /** A partition is named that is not known: all who wait for the topic's memory wait for its metadata first, in order. */
+  #sendBack(topic: TopicQueues): void {
+    for (const waiter of this.#memoryLine) {
+      if (waiter.topic === topic) this.#room.move(waiter, topic.line)
+    }
+    this.#lookUp(topic)
+  }
+
+  #place(
+    topic: TopicQueues,
+    partition: number,
+    timestamp: number,
+    key: RecordBytes,
+    value: RecordBytes,
+    headers: readonly WrittenHeader[] | undefined,
+  ): ProducerBatch | undefined {
+    if (partition >= 0) return this.#accumulator.append(topic.queue(partition), timestamp, key, value, headers)
+    const { partitioner } = this.#options
+    if (typeof partitioner === 'function') {
+      const { name, partitionCount, availablePartitions } = topic
+      const context = { topic: name, key, value, headers: headers ?? [], partitionCount, availablePartitions }
+      const chosen = askPartitioner(partitioner, context)
+      return this.#accumulator.append(topic.queue(chosen), timestamp, key, value, headers)
+    }
+    if (key !== null) {
+      let hash = typeof key === 'string' ? murmur2OfAscii(key) : murmur2(key)
+      if (hash < 0) {
+        // Encoded once: the batch takes the same bytes.
+        key = Buffer.from(key as string)
+        hash = murmur2(key)
+      }
+      return this.#accumulator.append(topic.queue(hash % topic.partitionCount), timestamp, key, value, headers)
+    }
+    if (partitioner === 'murmur2-random') {
+      const chosen = randomPartition(topic, this.#cluster.random)
+      return this.#accumulator.append(topic.queue(chosen), timestamp, key, value, headers)
+    }
+    return this.#placeSticky(topic, timestamp, value, headers)
+  }
+
+  #placeSticky(
+    topic: TopicQueues,
+    timestamp: number,
+    value: RecordBytes,
+    headers: readonly WrittenHeader[] | undefined,
+  ): ProducerBatch | undefined {
+    const { batchSize } = this.#options
+    const { random } = this.#cluster
+    const { sticky } = topic
+    const queue = topic.queue(sticky.partition(topic, random))
+    const { open } = queue
+    if (open !== undefined) {
+      const before = open.builder.sizeInBytes
+      if (open.builder.append(timestamp, null, value, headers)) {
+        sticky.wrote(open.builder.sizeInBytes - before, batchSize, topic, random)
+        return open
+      }
+      this.#accumulator.close(queue)
+    }
+    const next = topic.queue(sticky.beginsBatch(recordSizeUpperBound(null, value, headers), batchSize, topic, random))
+    const before = next.open?.builder.sizeInBytes ?? 0
+    const joined = next.open
+    const batch = this.#accumulator.append(next, timestamp, null, value, headers)
+    if (batch !== undefined) {
+      const bytes = batch.builder.sizeInBytes - (batch === joined ? before : 0)
+      sticky.wrote(bytes, batchSize, topic, random)
+    }
+    return batch
+  }
+
+  /** Finds out about a topic that records wait for. Asked again while it does so, it does nothing. */
+  #lookUp(topic: TopicQueues): void {
+    if (topic.lookedUp || this.#closing.signal.aborted) return
+    topic.lookedUp = true
+    this.#findOut(topic)
+      .catch((error: unknown) => {
+        this.#refuseLine(topic, error)
+      })
+      .finally(() => {
+        topic.lookedUp = false
+        this.#lastErrors.delete(topic)
+        if (topic.line.size > 0) this.#lookUp(topic)
+      })
+  }
+
+  async #findOut(topic: TopicQueues): Promise<void> {
+    const { signal } = this.#closing
+    const backoff = this.#cluster.newBackoff()
+    for (let first = topic.line.first; first !== undefined && !signal.aborted; first = topic.line.first) {
+      const { deadline } = first
+      try {
+        await abortable(this.#start(), { signal })
+        if (topic.partitionCount === 0) {
+          await this.#cluster.topic(topic.name, { deadline, signal, allowAutoTopicCreation: true })
+        } else {
+          await this.#cluster.refreshMetadata({ deadline, signal })
+        }
+        topic.update(this.#cluster.metadata)
+        if (topic.partitionCount > 0) {
+          topic.countCheckedAt = this.#cluster.clock.now()
+          this.#serveLine(topic)
+          continue
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof KafkaError) || !error.retriable) throw error
+        this.#lastErrors.set(topic, error)
+      }
+      // Whoever has waited long enough is told by the waiting room.
+      await sleep(this.#cluster.clock, backoff.nextMs(), { signal }).catch(() => {
+        // Closed: the loop ends.
+      })
+    }
+  }
+
+  #serveLine(topic: TopicQueues): void {
+    for (const waiter of topic.line) {
+      waiter.partitionsChecked = true
+      this.#room.move(waiter, this.#memoryLine)
+    }
+    this.serve()
+  }
+
+  #refuseLine(topic: TopicQueues, reason: unknown): void {
+    const error =
+      reason instanceof KafkaError && reason.persistence === undefined ? asNotPersisted(reason, topic.name) : reason
+    for (const waiter of topic.line) {
+      this.#room.leave(waiter)
+      this.#refuse(waiter, error)
+    }
+  }
+
+  #refuse(waiter: RecordWaiter, reason: unknown): void {
+    waiter.refused(reason)
+    this.#epochs.settled(waiter.epoch)
+  }
+
+  #timeout({ topic }: RecordWaiter): KafkaError {
+    const { maxBlockMs, bufferMemory } = this.#options
+    const lastError = this.#lastErrors.get(topic)
+    const options = { persistence: 'not-persisted', ...(lastError && { cause: lastError }) } as const
+    if (topic.partitionCount > 0) {
+      return new TimeoutError(
+        `a record for '${topic.name}' found no memory within ${maxBlockMs} ms: bufferMemory (${bufferMemory} bytes) is full`,
+        options,
+      )
+    }
+    if (this.#cluster.metadata.version === 0 || lastError instanceof ConnectionError) {
+      return new TimeoutError(`no broker told the partitions of topic '${topic.name}' within ${maxBlockMs} ms`, options)
+    }
+    return new BrokerError(unknownTopic, `topic '${topic.name}' was not there within ${maxBlockMs} ms`, options)
+  }
+}
+
+function outOfRange({ topic, highestPartition }: RecordWaiter): InvalidArgumentError {
+  const range = topic.partitionCount === 1 ? 'only partition 0' : `partitions 0 to ${topic.partitionCount - 1}`
+  return new InvalidArgumentError(
+    `there is no partition ${highestPartition} of topic '${topic.name}': it has ${range}`,
+    { persistence: 'not-persisted' },
+  )
+}
+
+/** The same error with the news that the record is nowhere. */
+function asNotPersisted(error: KafkaError, topic: string): KafkaError {
+  const options = { cause: error, persistence: 'not-persisted' } as const
+  if (error instanceof BrokerError)
+    return new BrokerError(error.errorCode, `topic '${topic}' cannot be written to`, options)
+  return new KafkaError(error.code, `a record for '${topic}' was not sent: ${error.message}`, error.retriable, options)
+}

@@ -1,0 +1,475 @@
+/** Takes ready batches to their leaders: one drain per broker, so that a slow one stalls no other, and per partition no
+ *  more on its way than keeps the order. Knows neither records nor callers; what became of a batch it tells the batch. */
+
+import type { Cluster } from '../cluster/cluster.ts'
+import type { MetadataSnapshot } from '../cluster/metadata.ts'
+import { ProtocolError, TimeoutError } from '../errors/errors.ts'
+import { brokerErrorNumber, BrokerError, isRetriable } from '../errors/broker-error.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
+import type { Codec } from '../wire/compression/codec.ts'
+import type { Init } from '../wire/api.ts'
+import {
+  Produce,
+  type PartitionProduceData,
+  type PartitionProduceResponse,
+  type ProduceRequest,
+  type ProduceResponse,
+  type TopicProduceData,
+} from '../wire/messages/produce.ts'
+import { zeroUuid } from '../wire/primitives/uuid.ts'
+import type { BufferPool } from '../wire/records/buffer-pool.ts'
+import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
+import type { DrainGate } from './drain-gate.ts'
+import type { PartitionQueue } from './partition-queue.ts'
+import { errorsOf, surelyNotPersisted } from './produce-errors.ts'
+import type { ProducerBatch } from './producer-batch.ts'
+import type { ProducerIdentity } from './producer-identity.ts'
+import type { ProducerCounters } from './producer-metrics.ts'
+import type { RecordAccumulator } from './record-accumulator.ts'
+
+export interface SenderOptions {
+  readonly cluster: Cluster
+  readonly accumulator: RecordAccumulator
+  readonly gate: DrainGate
+  readonly identity: ProducerIdentity
+  readonly acks: -1 | 0 | 1
+  readonly maxRequestSize: number
+  readonly maxInFlightRequests: number
+  readonly batchSize: number
+  readonly deliveryTimeoutMs: number
+  readonly level: number | undefined
+  /** Where the parts of a batch that was too large get their memory. */
+  readonly pool: BufferPool
+  readonly counters: ProducerCounters
+  /** Told of a batch that failed, before its deliveries are: records of `enqueue` are the caller's to account for. */
+  readonly batchFailed: (batch: ProducerBatch, error: Error) => void
+}
+
+/** What is on its way to one broker, and which partitions want to follow. */
+interface BrokerDrain {
+  readonly node: number
+  queues: PartitionQueue[]
+  inFlight: number
+}
+
+/** The oldest Produce that carries record batches of magic 2, and the first with each later thing. */
+const firstWithBatches = 3
+const firstWithZstd = 7
+const firstWithTopicIds = 13
+
+const leaderNotAvailable = brokerErrorNumber('LEADER_NOT_AVAILABLE')
+const messageTooLarge = brokerErrorNumber('MESSAGE_TOO_LARGE')
+
+export class Sender {
+  readonly #options: SenderOptions
+  readonly #cluster: Cluster
+  readonly #accumulator: RecordAccumulator
+  /** Loaded before anything is ready. */
+  codec: Codec | undefined = undefined
+  readonly #drains = new Map<number, BrokerDrain>()
+  #ready: PartitionQueue[] = []
+  #woken = false
+  #stopped = false
+  #inFlight = 0
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#cluster = options.cluster
+    this.#accumulator = options.accumulator
+  }
+
+  /** Requests that are under way. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Looks at the partition at the end of this turn of the event loop, if it has something to send. */
+  schedule(queue: PartitionQueue): void {
+    if (queue.scheduled || queue.retryAt > 0 || !queue.hasReady || this.#stopped) return
+    if (queue.inFlight >= this.#options.identity.maxInFlightPerPartition) return
+    queue.scheduled = true
+    this.#ready.push(queue)
+    this.#wake()
+  }
+
+  /** New metadata: a partition that waits because of its leader need not, when it has another one now. */
+  leadersChanged(snapshot: MetadataSnapshot): void {
+    for (const queue of this.#accumulator.delayed) {
+      const leader = snapshot.leader(queue.topic, queue.partition)
+      if (leader >= 0 && leader !== queue.failedNode) this.#accumulator.undelay(queue)
+    }
+    for (const drain of this.#drains.values()) {
+      // Nobody should stand in line before a broker that no longer leads it: it may be the one that hangs.
+      const gone = drain.queues.filter((queue) => snapshot.leader(queue.topic, queue.partition) !== drain.node)
+      if (gone.length === 0) continue
+      drain.queues = drain.queues.filter((queue) => !gone.includes(queue))
+      for (const queue of gone) {
+        queue.scheduled = false
+        this.schedule(queue)
+      }
+    }
+  }
+
+  /** Fails whatever is not settled yet, and sends no more. Requests under way end by themselves. */
+  stop(errorOf: (batch: ProducerBatch) => Error): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#ready = []
+    this.#drains.clear()
+    for (const batch of this.#accumulator.incomplete) {
+      if (!batch.inFlight) this.#accumulator.drop(batch)
+      this.#fail(batch, errorOf(batch))
+    }
+    this.#accumulator.stop()
+  }
+
+  /** Fails a batch that is not on its way. */
+  abandon(batch: ProducerBatch, error: Error): void {
+    this.#accumulator.drop(batch)
+    this.#fail(batch, error)
+  }
+
+  /** The batch was not acknowledged in time. */
+  expire(batch: ProducerBatch): void {
+    const { topic, partition } = batch.queue
+    const { deliveryTimeoutMs } = this.#options
+    const tried =
+      batch.attempts === 0
+        ? 'never came to be sent'
+        : batch.inFlight
+          ? 'has no answer yet'
+          : `failed ${batch.attempts} ${batch.attempts === 1 ? 'time' : 'times'}`
+    const cause = batch.lastError === undefined ? {} : { cause: batch.lastError }
+    this.#fail(
+      batch,
+      new TimeoutError(
+        `${recordsOf(batch)} for partition ${partition} of '${topic}' ${batch.count === 1 ? 'was' : 'were'} not acknowledged within ${deliveryTimeoutMs} ms: the batch ${tried}`,
+        { ...cause, persistence: persistenceOf(batch) },
+      ),
+    )
+  }
+
+  #wake(): void {
+    if (this.#woken) return
+    this.#woken = true
+    // At the end of the turn: the records of one burst travel together, and the first of them waits for no timer.
+    this.#cluster.clock.nextTurn(() => {
+      this.#woken = false
+      this.#drainAll()
+    })
+  }
+
+  #drainAll(): void {
+    if (this.#stopped) return
+    const ready = this.#ready
+    this.#ready = []
+    for (const queue of ready) this.#route(queue)
+    for (const drain of this.#drains.values()) {
+      this.#drain(drain)
+      if (drain.inFlight === 0 && drain.queues.length === 0) this.#drains.delete(drain.node)
+    }
+  }
+
+  /** Puts the partition at the end of its leader's queue. */
+  #route(queue: PartitionQueue): void {
+    if (!queue.hasReady || queue.retryAt > 0 || !this.#options.gate.isOpen(queue)) {
+      queue.scheduled = false
+      return
+    }
+    const leader = this.#cluster.metadata.leader(queue.topic, queue.partition)
+    if (leader < 0) {
+      queue.scheduled = false
+      this.#leaderless(queue)
+      return
+    }
+    let drain = this.#drains.get(leader)
+    if (drain === undefined) this.#drains.set(leader, (drain = { node: leader, queues: [], inFlight: 0 }))
+    drain.queues.push(queue)
+  }
+
+  /** Asks for newer metadata and lets the partition wait for it; fails its batches if there is no hope in that. */
+  #leaderless(queue: PartitionQueue): void {
+    const { topic, partition } = queue
+    const known = this.#cluster.metadata.topics.get(topic)?.error ?? 'NONE'
+    const code = known === 'NONE' ? leaderNotAvailable : brokerErrorNumber(known)
+    const errorFor = (batch: ProducerBatch): BrokerError =>
+      new BrokerError(code, `partition ${partition} of '${topic}' has no leader`, { persistence: persistenceOf(batch) })
+    queue.failedNode = -1
+    if (!isRetriable(code)) {
+      for (const batch of [...queue.batches]) this.abandon(batch, errorFor(batch))
+      return
+    }
+    this.#cluster.remedy({ kind: 'leader', of: queue }, code)
+    const first = queue.batches[0]!
+    first.lastError ??= errorFor(first)
+    this.#backOff(queue)
+  }
+
+  /** Sends requests to one broker until it has enough of them, or there is nothing left for it. */
+  #drain(drain: BrokerDrain): void {
+    while (drain.inFlight < this.#options.maxInFlightRequests) {
+      const batches = this.#collect(drain)
+      if (batches.length === 0) return
+      this.#send(drain, batches)
+    }
+  }
+
+  /** The next request's batches: one of each partition in turn, as many as a request may hold, and at least one. */
+  #collect(drain: BrokerDrain): ProducerBatch[] {
+    const { maxRequestSize, identity } = this.#options
+    const { metadata } = this.#cluster
+    const batches: ProducerBatch[] = []
+    let bytes = 0
+    for (let left = drain.queues.length; left > 0; left--) {
+      const queue = drain.queues[0]!
+      // The leader may have moved while the partition stood in the queue of the old one.
+      if (metadata.leader(queue.topic, queue.partition) !== drain.node || queue.retryAt > 0 || !queue.hasReady) {
+        drain.queues.shift()
+        queue.scheduled = false
+        this.schedule(queue)
+        continue
+      }
+      const size = queue.batches[0]!.builder.sizeInBytes
+      if (batches.length > 0 && bytes + size > maxRequestSize) break
+      drain.queues.shift()
+      bytes += size
+      batches.push(this.#accumulator.takeFirst(queue))
+      // At the end of the queue again if it may send more: every partition has its turn before it.
+      if (queue.hasReady && queue.inFlight < identity.maxInFlightPerPartition) drain.queues.push(queue)
+      else queue.scheduled = false
+    }
+    return batches
+  }
+
+  #send(drain: BrokerDrain, taken: readonly ProducerBatch[]): void {
+    const { acks, counters } = this.#options
+    const batches: ProducerBatch[] = []
+    const topics = new Map<string, Init<PartitionProduceData>[]>()
+    for (const batch of taken) {
+      const records = this.#seal(batch)
+      if (records === undefined) continue
+      const { topic, partition } = batch.queue
+      let partitions = topics.get(topic)
+      if (partitions === undefined) topics.set(topic, (partitions = []))
+      partitions.push({ index: partition, records })
+      batches.push(batch)
+      counters.bytesSent += records.length
+    }
+    if (batches.length === 0) return
+    const known = this.#cluster.metadata.topics
+    const topicData: Init<TopicProduceData>[] = []
+    let allIdsKnown = true
+    for (const [name, partitionData] of topics) {
+      const topicId = known.get(name)?.topicId ?? zeroUuid
+      if (topicId === zeroUuid) allIdsKnown = false
+      topicData.push({ name, topicId, partitionData })
+    }
+    const request: Init<ProduceRequest> = {
+      acks,
+      timeoutMs: this.#cluster.options.requestTimeoutMs,
+      topicData,
+    }
+    drain.inFlight++
+    this.#inFlight++
+    counters.requestsSent++
+    counters.batchesSent += batches.length
+    const sentAt = this.#cluster.clock.now()
+    this.#cluster
+      .send({ kind: 'broker', id: drain.node }, Produce, request, {
+        lane: 'produce',
+        expectResponse: acks !== 0,
+        minVersion: this.codec?.name === 'zstd' ? firstWithZstd : firstWithBatches,
+        maxVersion: allIdsKnown ? undefined : firstWithTopicIds - 1,
+      })
+      .then(
+        (response) => {
+          counters.requestLatencyMs = this.#cluster.clock.now() - sentAt
+          this.#ended(drain, batches)
+          if (acks === 0) for (const batch of batches) this.#acknowledge(batch, null, -1)
+          else this.#answered(drain.node, batches, response)
+        },
+        (error: unknown) => {
+          this.#ended(drain, batches)
+          this.#requestFailed(drain.node, batches, error)
+        },
+      )
+      .catch((error: unknown) => {
+        // An answer that cannot be understood: whatever it left unsettled fails, and does not wait for its deadline.
+        for (const batch of batches)
+          if (!batch.settled && !batch.queue.batches.includes(batch)) this.#broken(batch, error)
+      })
+      .finally(() => {
+        for (const batch of batches) this.schedule(batch.queue)
+        if (drain.queues.length > 0) this.#wake()
+      })
+  }
+
+  /** The batch's bytes; undefined when they cannot be made, and the batch has failed. */
+  #seal(batch: ProducerBatch): Uint8Array | undefined {
+    const { level, identity } = this.#options
+    const { queue } = batch
+    try {
+      batch.stamp ??= identity.stamp(queue, batch.count)
+      return batch.builder.seal({ ...batch.stamp, codec: this.codec, level })
+    } catch (cause) {
+      this.#accumulator.returned(batch)
+      this.#fail(
+        batch,
+        new KafkaError(
+          'COMPRESSION_FAILED',
+          `${recordsOf(batch)} for partition ${queue.partition} of '${queue.topic}' could not be made ready to send`,
+          false,
+          { cause, persistence: persistenceOf(batch) },
+        ),
+      )
+      this.schedule(queue)
+      return undefined
+    }
+  }
+
+  /** The request has ended: its batches' memory is nobody's any more, and the broker has room for another. */
+  #ended(drain: BrokerDrain, batches: readonly ProducerBatch[]): void {
+    drain.inFlight--
+    this.#inFlight--
+    for (const batch of batches) this.#accumulator.returned(batch)
+  }
+
+  #answered(node: number, batches: readonly ProducerBatch[], response: ProduceResponse): void {
+    const answers = new Map<string, Map<number, PartitionProduceResponse>>()
+    const { metadata } = this.#cluster
+    for (const { name, topicId, partitionResponses } of response.responses) {
+      const topic = name === '' ? (metadata.topicName(topicId) ?? topicId) : name
+      answers.set(topic, new Map(partitionResponses.map((partition) => [partition.index, partition])))
+    }
+    for (const batch of batches) {
+      const { topic, partition } = batch.queue
+      // A topic that was deleted while the request was under way has lost its id's name: any answer left is its.
+      const answer = answers.get(topic)?.get(partition)
+      if (answer === undefined) this.#notAnswered(batch, node)
+      else if (answer.errorCode === 0) this.#acknowledge(batch, answer.baseOffset, answer.logAppendTimeMs)
+      else this.#refused(node, batch, answer, response)
+    }
+  }
+
+  #broken(batch: ProducerBatch, cause: unknown): void {
+    const { topic, partition } = batch.queue
+    const message = `the answer for ${recordsOf(batch)} for partition ${partition} of '${topic}' could not be handled`
+    this.#fail(batch, new ProtocolError(message, { cause, persistence: 'possibly-persisted' }))
+  }
+
+  #notAnswered(batch: ProducerBatch, node: number): void {
+    batch.possiblyPersisted = true
+    const { topic, partition } = batch.queue
+    this.#fail(
+      batch,
+      new ProtocolError(`broker ${node} said nothing of partition ${partition} of '${topic}' in its answer`, {
+        persistence: persistenceOf(batch),
+      }),
+    )
+  }
+
+  #acknowledge(batch: ProducerBatch, baseOffset: number | null, logAppendTimeMs: number): void {
+    const { queue } = batch
+    queue.backoff?.reset()
+    queue.failedNode = -1
+    if (batch.settled) return
+    this.#options.counters.recordsAcknowledged += batch.count
+    batch.acknowledge(baseOffset, logAppendTimeMs)
+    this.#accumulator.settled(batch)
+  }
+
+  #refused(node: number, batch: ProducerBatch, answer: PartitionProduceResponse, response: ProduceResponse): void {
+    const { errorCode, currentLeader } = answer
+    const { queue } = batch
+    if (!surelyNotPersisted(errorCode)) batch.possiblyPersisted = true
+    if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch >= 0) {
+      const endpoints = response.nodeEndpoints.map(({ nodeId, ...address }) => ({ id: nodeId, ...address }))
+      this.#cluster.learnLeader(queue, currentLeader, endpoints)
+    }
+    this.#cluster.remedy({ kind: 'leader', of: queue }, errorCode)
+    if (batch.settled) return
+    if (errorCode === messageTooLarge && batch.count > 1) {
+      this.#divide(batch, errorsOf(batch, answer)(0))
+      return
+    }
+    const errorOf = errorsOf(batch, answer)
+    const error = errorOf(0)
+    if (error.retriable) this.#tryAgain(batch, node, error)
+    else this.#fail(batch, error, errorOf)
+  }
+
+  #requestFailed(node: number, batches: readonly ProducerBatch[], reason: unknown): void {
+    const error =
+      reason instanceof KafkaError
+        ? reason
+        : new KafkaError('REQUEST_FAILED', `a Produce request to broker ${node} failed`, false, { cause: reason })
+    this.#cluster.remedy({ kind: 'broker', id: node }, error)
+    for (const batch of batches) {
+      if (error.persistence !== 'not-persisted') batch.possiblyPersisted = true
+      if (batch.settled) continue
+      if (error.retriable) {
+        this.#tryAgain(batch, node, error)
+        continue
+      }
+      const { topic, partition } = batch.queue
+      this.#fail(
+        batch,
+        new KafkaError(
+          error.code,
+          `${recordsOf(batch)} for partition ${partition} of '${topic}' failed: ${error.message}`,
+          false,
+          { cause: error, persistence: persistenceOf(batch) },
+        ),
+      )
+    }
+  }
+
+  /** The batch goes back to the front of its partition, or what was sent after it would overtake it. */
+  #tryAgain(batch: ProducerBatch, node: number, error: KafkaError): void {
+    const { queue } = batch
+    batch.lastError = error
+    if (this.#stopped) {
+      this.#fail(batch, error)
+      return
+    }
+    this.#options.counters.retries++
+    this.#accumulator.putBack(batch)
+    const leader = this.#cluster.metadata.leader(queue.topic, queue.partition)
+    queue.failedNode = node
+    // Nothing to wait for when another broker leads already.
+    if (leader >= 0 && leader !== node) return
+    this.#backOff(queue)
+  }
+
+  #backOff(queue: PartitionQueue): void {
+    queue.backoff ??= this.#cluster.newBackoff()
+    this.#accumulator.delay(queue, this.#cluster.clock.now() + queue.backoff.nextMs())
+  }
+
+  /** The broker takes no batch of this size: its records try again in halves or less (KIP-126). */
+  #divide(batch: ProducerBatch, error: KafkaError): void {
+    const { batchSize, level, pool, counters } = this.#options
+    const sealed = batch.builder.seal({ ...batch.stamp, codec: this.codec, level })
+    const sizeLimit = Math.min(Math.max(batchSize, 1), Math.ceil(sealed.length / 2))
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length)
+    const parts = splitRecordBatch(bytes, { sizeLimit, pool })
+    batch.lastError = error
+    counters.batchesDivided++
+    this.#accumulator.putBackDivided(batch, parts)
+  }
+
+  #fail(batch: ProducerBatch, error: Error, errorOf: (index: number) => Error = () => error): void {
+    this.#options.counters.recordsFailed += batch.count
+    this.#options.batchFailed(batch, error)
+    batch.fail(errorOf)
+    this.#accumulator.settled(batch)
+  }
+}
+
+function recordsOf(batch: ProducerBatch): string {
+  return batch.count === 1 ? 'a record' : `${batch.count} records`
+}
+
+function persistenceOf(batch: ProducerBatch): 'not-persisted' | 'possibly-persisted' {
+  return batch.possiblyPersisted || batch.inFlight ? 'possibly-persisted' : 'not-persisted'
+}
