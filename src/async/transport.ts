@@ -1,7 +1,10 @@
 /** The door to the network: what a byte stream to a broker is, without saying how it is made.
  *  `network/socket.ts` makes real ones; an in-memory one replaces it in simulation. */
 
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
+
+/** Settings for `node:tls`. */
+export type TlsOptions = ConnectionOptions
 
 export interface DialRequest {
   readonly host: string

@@ -1,8 +1,8 @@
 /** The options every client takes for its connections, as a table. Knows no client and opens nothing. */
 
 import type { Duplex } from 'node:stream'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
 
+import type { TlsOptions } from '../async/transport.ts'
 import { silentLogger, type Logger } from '../diagnostics/logger.ts'
 import type { HostAndPort } from '../network/address.ts'
 import { anyFunction, atLeast, having, nonEmptyString } from '../options/checks.ts'

@@ -356,7 +356,8 @@ export class Cluster {
   /** Gives up at once: whatever waits rejects with `reason`, by default a `ClosedError`. Idempotent. */
   destroy(reason: Error = new ClosedError('the cluster was destroyed')): void {
     this.#closing ??= Promise.resolve()
-    this.#end(reason)
+    // Never rejects; who must know when all has ended calls close().
+    void this.#end(reason)
     this.#pool.destroy(reason)
   }
 

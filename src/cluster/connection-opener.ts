@@ -1,9 +1,7 @@
 /** Turns the options into connections: to a bootstrap server as it was written, to a broker where `mapAddress` says. */
 
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
-
 import type { Doors } from '../async/doors.ts'
-import type { Dialer } from '../async/transport.ts'
+import type { Dialer, TlsOptions } from '../async/transport.ts'
 import { ConnectionError } from '../errors/errors.ts'
 import { formatAddress, type HostAndPort } from '../network/address.ts'
 import { Connection, type ConnectionSettings } from '../network/connection.ts'

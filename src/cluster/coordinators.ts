@@ -3,9 +3,8 @@
 
 import { BrokerError } from '../errors/broker-error.ts'
 import { ProtocolError } from '../errors/errors.ts'
-import { FindCoordinator, type FindCoordinatorResponse } from '../wire/messages/find-coordinator.ts'
 import type { Init } from '../wire/api.ts'
-import type { FindCoordinatorRequest } from '../wire/messages/find-coordinator.ts'
+import type { FindCoordinatorRequest, FindCoordinatorResponse } from '../wire/messages/find-coordinator.ts'
 import type { BrokerAddress } from './metadata.ts'
 import type { CoordinatorType } from './target.ts'
 

@@ -121,7 +121,7 @@ function readTopic(
 ): TopicMetadata {
   // A topic that was deleted and made again begins its epochs anew, so that the old ones say nothing about it.
   const same = previous !== undefined && (previous.topicId === topicId || topicId === zeroUuid) ? previous : undefined
-  const read: (PartitionMetadata | undefined)[] = new Array<undefined>(partitions.length).fill(undefined)
+  const read: (PartitionMetadata | undefined)[] = Array.from(partitions, () => undefined)
   for (const { partitionIndex: partition, ...given } of partitions) {
     // Partitions are numbered without gaps; a number beyond their count would make us allocate what it says.
     if (partition < 0 || partition >= partitions.length || read[partition] !== undefined) {

@@ -6,8 +6,7 @@
  */
 
 import type { Clock, Timer } from '../async/clock.ts'
-import type { Dialer, Transport } from '../async/transport.ts'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { Dialer, TlsOptions, Transport } from '../async/transport.ts'
 import { abortable } from '../async/wait.ts'
 import { ClosedError, ConnectionError, ProtocolError, TimeoutError } from '../errors/errors.ts'
 import type { Persistence } from '../errors/kafka-error.ts'
@@ -56,7 +55,8 @@ export interface ConnectionRequestOptions extends VersionWish {
 /** A request that waits for its turn, for its bytes to leave, or for its answer. */
 interface Pending {
   readonly api: Api<unknown, unknown>
-  readonly request: Init<unknown> | ((version: number) => Init<unknown>)
+  /** The message, or the function that makes it. */
+  readonly request: unknown
   readonly wish: ConnectionRequestOptions
   readonly timeoutMs: number
   readonly resolve: (response: unknown) => void
@@ -245,7 +245,7 @@ export class Connection {
       const timeoutMs = wish.timeoutMs ?? this.#settings.requestTimeoutMs
       const pending: Pending = {
         api: api as Api<unknown, unknown>,
-        request: request as Pending['request'],
+        request,
         wish,
         timeoutMs,
         resolve: resolve as (response: unknown) => void,
@@ -316,7 +316,8 @@ export class Connection {
     try {
       wish.signal?.throwIfAborted()
       const version = pending.version >= 0 ? pending.version : this.versions.pick(api, wish)
-      const message = typeof request === 'function' ? request(version) : request
+      const message: unknown =
+        typeof request === 'function' ? (request as (version: number) => unknown)(version) : request
       // An int32 that wraps: only the requests in flight must differ.
       const correlationId = this.#correlationId
       const frame = encodeRequest(api, version, correlationId, this.#settings.clientId, message)

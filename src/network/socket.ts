@@ -3,9 +3,9 @@
 import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { connect as connectTls, type ConnectionOptions as TlsOptions, type TLSSocket } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 
-import type { Dialer, DialRequest, Transport, TransportEvents } from '../async/transport.ts'
+import type { Dialer, DialRequest, TlsOptions, Transport, TransportEvents } from '../async/transport.ts'
 import { formatAddress } from './address.ts'
 
 // What one read takes from the kernel. The block is made once per socket and used for every read: what a frame needs is

@@ -42,8 +42,9 @@ export type Handler<Request, Response> = (
   context: RequestContext,
 ) => Reply<Response> | Promise<Reply<Response>>
 
-// A table cannot say that each entry fits the API of its key; `on` and `once` can.
-export type HandlerTable = Readonly<Record<string, Handler<any, any>>>
+/** A table cannot tell which API an entry is for, so a handler that looks at its request says of what type it is; `on` and
+ *  `once` know. */
+export type HandlerTable = Readonly<Record<string, Handler<never, unknown>>>
 
 export interface ReceivedRequest<Request = unknown> extends RequestContext {
   readonly api: Api<Request, unknown>
@@ -156,7 +157,9 @@ export class ScriptedBroker {
     this.id = options.id ?? 1
     this.state = options.state ?? new ClusterState()
     this.#options = options
-    for (const [name, handler] of Object.entries(handlers)) this.#handlers.set(name, handler)
+    for (const [name, handler] of Object.entries(handlers)) {
+      this.#handlers.set(name, handler as Handler<unknown, unknown>)
+    }
   }
 
   static async start(handlers: HandlerTable = {}, options: ScriptedBrokerOptions = {}): Promise<ScriptedBroker> {
