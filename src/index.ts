@@ -3,6 +3,25 @@
 export { Cluster } from './cluster/cluster.ts'
 export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
 
+export { Producer } from './producer/producer.ts'
+export type { CompressionChoice, CompressionName, ProducerOptions } from './producer/producer-options.ts'
+export type {
+  BatchRecord,
+  ProducerRecord,
+  RecordBytes,
+  RecordHeadersInit,
+  RecordMetadata,
+} from './producer/producer-record.ts'
+export type { Partitioner } from './producer/partitioner.ts'
+export type { SendBatchResult } from './producer/batch-delivery.ts'
+export type { ProducerMetrics } from './producer/producer-metrics.ts'
+export {
+  DeliveryError,
+  SendBatchError,
+  type DeliveryFailure,
+  type SendBatchFailure,
+} from './producer/delivery-errors.ts'
+
 export { Admin, type AdminOptions } from './admin/admin.ts'
 export type { AdminCallOptions } from './admin/admin-call.ts'
 export type { Result } from './admin/result.ts'
