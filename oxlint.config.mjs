@@ -44,10 +44,10 @@ function restrictions(path) {
   const at = (allowedIn) => bound && !allowedIn.includes(path)
   const paths = doorModules
     .filter(({ allowedIn }) => at(allowedIn))
-    .map(({ module, names, typesIn }) => ({
+    .map(({ module, names }) => ({
       name: module,
       ...(names === undefined ? {} : { importNames: names }),
-      ...(typesIn.includes(path) ? { allowTypeImports: true } : {}),
+      allowTypeImports: true,
       message: 'take a Clock, Random or Dialer from src/async instead',
     }))
   const globals = Object.entries(doorGlobals).filter(([, allowedIn]) => at(allowedIn))
@@ -64,11 +64,10 @@ function restrictions(path) {
   }
 }
 
-const exceptions = new Set(
-  [...Object.values(doorGlobals), ...[...doorProperties, ...doorModules].map(({ allowedIn }) => allowedIn)]
-    .flat()
-    .concat(doorModules.flatMap(({ typesIn }) => typesIn)),
-)
+const exceptions = new Set([
+  ...Object.values(doorGlobals).flat(),
+  ...[...doorProperties, ...doorModules].flatMap(({ allowedIn }) => allowedIn),
+])
 
 /** Calls of node:test whose promises the runner itself awaits. */
 const testCalls = ['test', 'describe', 'it', 'suite'].map((name) => ({ from: 'package', package: 'node:test', name }))

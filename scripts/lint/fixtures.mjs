@@ -63,7 +63,7 @@ function doorFixtures() {
     const code = `export const ${object}${property}: unknown = ${object}.${property}\n`
     door(`${object}-${property}`, code, allowedIn, 'no-restricted-properties')
   }
-  for (const { module, names, allowedIn, typesIn } of doorModules) {
+  for (const { module, names, allowedIn } of doorModules) {
     const slug = module.replace(/\W/g, '-')
     const word = slug.replaceAll('-', '_')
     for (const name of names ?? ['x']) {
@@ -71,7 +71,7 @@ function doorFixtures() {
       door(`${slug}-${name}`, code, allowedIn, 'no-restricted-imports')
     }
     const typeCode = `import type { T as ${word}_T } from '${module}'\nexport type use_${word}_T = ${word}_T\n`
-    if (names === undefined) door(`${slug}-types`, typeCode, [...allowedIn, ...typesIn], 'no-restricted-imports')
+    door(`${slug}-types`, typeCode, allowedIn, undefined)
   }
   return found
 }

@@ -50,21 +50,17 @@ export const doorProperties = [
   { object: 'process', property: 'hrtime', allowedIn: ['async/clock.ts'] },
 ]
 
-/** The same of modules. `names`: only these exports of it; `typesIn`: files that may import its types. */
+/** The same of modules. `names`: only these exports of it. Types may be imported anywhere: they are gone at run time. */
 export const doorModules = [
-  { module: 'node:net', allowedIn: ['network/socket.ts', 'testing/listener.ts'], typesIn: ['async/transport.ts'] },
-  {
-    module: 'node:tls',
-    allowedIn: ['network/socket.ts', 'testing/listener.ts'],
-    typesIn: ['async/transport.ts', 'cluster/cluster-options.ts'],
-  },
-  { module: 'node:dgram', allowedIn: [], typesIn: [] },
-  { module: 'node:http', allowedIn: [], typesIn: [] },
-  { module: 'node:https', allowedIn: [], typesIn: [] },
-  { module: 'node:http2', allowedIn: [], typesIn: [] },
-  { module: 'node:timers', allowedIn: ['async/clock.ts'], typesIn: [] },
-  { module: 'node:timers/promises', allowedIn: ['async/clock.ts'], typesIn: [] },
-  { module: 'node:perf_hooks', allowedIn: ['async/clock.ts'], typesIn: [] },
+  { module: 'node:net', allowedIn: ['network/socket.ts', 'testing/listener.ts'] },
+  { module: 'node:tls', allowedIn: ['network/socket.ts', 'testing/listener.ts'] },
+  { module: 'node:dgram', allowedIn: [] },
+  { module: 'node:http', allowedIn: [] },
+  { module: 'node:https', allowedIn: [] },
+  { module: 'node:http2', allowedIn: [] },
+  { module: 'node:timers', allowedIn: ['async/clock.ts'] },
+  { module: 'node:timers/promises', allowedIn: ['async/clock.ts'] },
+  { module: 'node:perf_hooks', allowedIn: ['async/clock.ts'] },
   {
     module: 'node:crypto',
     names: [
@@ -78,7 +74,6 @@ export const doorModules = [
       'webcrypto',
     ],
     allowedIn: ['async/random.ts'],
-    typesIn: [],
   },
 ]
 
