@@ -49,11 +49,16 @@ export function build() {
   forgetLostOutputs()
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   if (spawnSync(process.execPath, [tsc, '-b'], { cwd: root, stdio: 'inherit' }).status !== 0) return false
+  return true
+}
+
+/** Lets the command be run; whoever calls tsc directly writes it anew without that. */
+export function makeExecutable() {
   const command = join(root, 'dist', 'cli', 'main.js')
   if (existsSync(command)) chmodSync(command, 0o755)
-  return true
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (!build()) process.exitCode = 1
+  makeExecutable()
 }

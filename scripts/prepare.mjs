@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { build, filesBelow, root } from './build.mjs'
+import { build, filesBelow, makeExecutable, root } from './build.mjs'
 
 const oldestNode = [20, 19]
 
@@ -63,6 +63,7 @@ try {
   unlessDone('build/.built', sourcesFingerprint, () => {
     if (!build()) throw new Error('the build failed')
   })
+  makeExecutable()
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1
