@@ -102,10 +102,9 @@ export class LegacyRecordBatch implements RecordBatch {
     const compressed = outer.value()
     if (compressed === null) throw this.#corrupt('is a compressed one without a value')
     const plain = codecById(this.codecId)!.decompress(compressed, this.#options.maxDecompressedBytes, this.magic)
-    const block = Buffer.from(plain.buffer, plain.byteOffset, plain.length)
-    const lastInner = lastOffsetOf(block)
+    const lastInner = lastOffsetOf(plain)
     if (lastInner === undefined) throw this.#corrupt('is a compressed one with nothing inside')
-    return new LegacyRecordCursor(block, {
+    return new LegacyRecordCursor(plain, {
       magic: this.magic,
       inner: true,
       logAppendTime: this.timestampType === 'LogAppendTime' ? this.maxTimestamp : undefined,
@@ -132,20 +131,23 @@ interface LegacyCursorOptions {
 }
 
 class LegacyRecordCursor extends RecordCursor {
-  #position = 0
+  #position: number
+  readonly #end: number
   readonly #options: LegacyCursorOptions
 
-  constructor(block: Buffer, options: LegacyCursorOptions) {
-    super(block)
+  constructor(messages: Uint8Array, options: LegacyCursorOptions) {
+    super(messages.buffer)
+    this.#position = messages.byteOffset
+    this.#end = messages.byteOffset + messages.length
     this.#options = options
   }
 
   next(): boolean {
     const block = this.block
     const start = this.#position
-    if (start === block.length) return false
+    if (start === this.#end) return false
     const { magic, inner, logAppendTime, offsetShift, checkCrcs } = this.#options
-    const end = entryEnd(block, start)
+    const end = entryEnd(block, start, this.#end)
     const offset = readInt64(block, start) + offsetShift
     if (offset < 0 || offset > Number.MAX_SAFE_INTEGER) {
       throw new CorruptRecordError(`a message has offset ${offset}, outside 0 to 2^53 - 1`)
@@ -191,27 +193,27 @@ function checkSize(size: number, offset: number): void {
     throw new CorruptRecordError(`the message at offset ${offset} has a size of ${size} bytes`)
 }
 
-/** Where the entry at `start` ends; it must end within the block. */
-function entryEnd(block: Buffer, start: number): number {
-  if (start + LOG_OVERHEAD_BYTES > block.length) throw new CorruptRecordError('a message set ends within a message')
+/** Where the entry at `start` ends, which must be at `limit` or before. */
+function entryEnd(block: Uint8Array, start: number, limit: number): number {
+  if (start + LOG_OVERHEAD_BYTES > limit) throw new CorruptRecordError('a message set ends within a message')
   const size = readInt32(block, start + 8)
   checkSize(size, readInt64(block, start))
   const end = start + LOG_OVERHEAD_BYTES + size
-  if (end > block.length) throw new CorruptRecordError('a message set ends within a message')
+  if (end > limit) throw new CorruptRecordError('a message set ends within a message')
   return end
 }
 
-function lastOffsetOf(block: Buffer): number | undefined {
+function lastOffsetOf(block: Uint8Array): number | undefined {
   let offset: number | undefined
   for (let at = 0; at < block.length;) {
-    const end = entryEnd(block, at)
+    const end = entryEnd(block, at, block.length)
     offset = readInt64(block, at)
     at = end
   }
   return offset
 }
 
-function verifyChecksum(block: Buffer, start: number, end: number, offset: number): void {
+function verifyChecksum(block: Uint8Array, start: number, end: number, offset: number): void {
   if (crc32(block, start + CHECKED_FROM, end) !== readUint32(block, start + 12)) {
     throw new CorruptRecordError(`the message at offset ${offset} does not match its checksum`)
   }

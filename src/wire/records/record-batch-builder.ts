@@ -18,7 +18,7 @@ import {
 } from './batch-layout.ts'
 import { unpooledBuffers, type BufferPool } from './buffer-pool.ts'
 import { crc32c } from './crc32c.ts'
-import { writeString } from './record-strings.ts'
+import { utf8Size, writeString } from './record-strings.ts'
 import { lengthSize, varlongSize, writeLength, writeVarlong } from './varint.ts'
 
 /** A key, a value or a header's value: a string is written as UTF-8. */
@@ -65,8 +65,11 @@ const LOOP_COPY_BYTES = 24
  *  of it was ASCII: cut anywhere, a longer one still ends beyond its character count. */
 const ASCII_SLACK = 4
 
+/** The sizes of one record's header names and values, kept from the pass that adds them up to the one that writes. */
+const headerSizes: number[] = []
+
 function dataSize(data: RecordData): number {
-  return data === null ? 0 : typeof data === 'string' ? Buffer.byteLength(data) : data.length
+  return data === null ? 0 : typeof data === 'string' ? utf8Size(data) : data.length
 }
 
 /**
@@ -80,7 +83,7 @@ export function recordSizeUpperBound(
 ): number {
   let size = MAX_RECORD_OVERHEAD + dataSize(key) + dataSize(value)
   if (headers !== undefined) {
-    for (const header of headers) size += 10 + Buffer.byteLength(header.key) + dataSize(header.value)
+    for (const header of headers) size += 10 + utf8Size(header.key) + dataSize(header.value)
   }
   return size
 }
@@ -333,9 +336,12 @@ export class RecordBatchBuilder {
       size++
     } else {
       size += lengthSize(headers.length)
+      let place = 0
       for (const header of headers) {
-        const nameLength = Buffer.byteLength(header.key)
+        const nameLength = utf8Size(header.key)
         const length = dataSize(header.value)
+        headerSizes[place++] = nameLength
+        headerSizes[place++] = length
         size += lengthSize(nameLength) + nameLength + (header.value === null ? 1 : lengthSize(length) + length)
       }
     }
@@ -359,9 +365,10 @@ export class RecordBatchBuilder {
       buffer[position++] = 0
     } else {
       position = writeLength(buffer, position, headers.length)
+      let place = 0
       for (const header of headers) {
-        position = writeData(buffer, position, header.key, Buffer.byteLength(header.key))
-        position = writeData(buffer, position, header.value, dataSize(header.value))
+        position = writeData(buffer, position, header.key, headerSizes[place++]!)
+        position = writeData(buffer, position, header.value, headerSizes[place++]!)
       }
     }
     // A view of shared memory, or a header list, that changed between the two passes: its record is not to be trusted.
@@ -422,6 +429,7 @@ function writeData(buffer: Buffer, position: number, data: RecordData, length: n
   }
   position = writeLength(buffer, position, length)
   if (typeof data === 'string') return position + writeString(buffer, position, data, length)
-  buffer.set(data, position)
+  if (length <= LOOP_COPY_BYTES) for (let index = 0; index < length; index++) buffer[position + index] = data[index]!
+  else buffer.set(data, position)
   return position + length
 }

@@ -186,20 +186,21 @@ export class DefaultRecordBatch implements RecordBatch {
 
   cursor(): RecordCursor {
     const codec = codecById(this.codecId)
-    let block = this.bytes
+    let records: Uint8Array = this.bytes
     let start = HEADER_BYTES
-    if (codec !== undefined && this.count > 0) {
-      const records = codec.decompress(block.subarray(HEADER_BYTES), this.#maxDecompressedBytes, 2)
-      block = Buffer.from(records.buffer, records.byteOffset, records.length)
+    if (codec !== undefined) {
+      // The compressed form of no records at all is not empty: there is nothing in it to look at.
+      const compressed = records.subarray(HEADER_BYTES)
+      records =
+        this.count === 0 ? compressed.subarray(0, 0) : codec.decompress(compressed, this.#maxDecompressedBytes, 2)
       start = 0
-      this.#checkCount(block.length)
+      this.#checkCount(records.length)
     }
     const logAppendTime = (this.attributes & LOG_APPEND_TIME_BIT) !== 0
     return new BatchRecordCursor({
-      block,
-      start,
-      // The compressed form of no records at all is not empty: there is nothing in it to look at.
-      end: this.count === 0 && codec !== undefined ? start : block.length,
+      memory: records.buffer,
+      start: records.byteOffset + start,
+      end: records.byteOffset + records.length,
       count: this.count,
       baseOffset: this.baseOffset,
       lastOffsetDelta: this.lastOffsetDelta,

@@ -8,11 +8,12 @@ import { readVarlongSlowly } from './varlong.ts'
 /**
  * A place in a batch. Call `next()` until it is false; in between, the fields and methods speak of the current record.
  *
- * The positions are into {@link RecordCursor.block}, so that a caller can keep those it needs in an object of its own
- * and make views later with {@link viewOf} and {@link readHeaders}.
+ * Positions are those of {@link RecordCursor.block}, so that a caller can keep the ones it needs in an object of its
+ * own and make views later with {@link viewOf} and {@link readHeaders}.
  */
 export abstract class RecordCursor {
-  /** The plain bytes that the positions are about. Views keep it alive. */
+  /** All of the memory that the plain bytes lie in, and maybe others beside them; views keep it alive. Not just the
+   *  batch, so that a view is made without asking a Buffer for its own offset (56 ns instead of 65). */
   readonly block: Buffer
   offset = -1
   /** Milliseconds since the epoch; -1 for none. */
@@ -26,8 +27,8 @@ export abstract class RecordCursor {
   headersStart = 0
   headerCount = 0
 
-  constructor(block: Buffer) {
-    this.block = block
+  constructor(memory: ArrayBufferLike) {
+    this.block = Buffer.from(memory)
   }
 
   /** Moves to the next record; false after the last one. Throws `CorruptRecordError` where the bytes make no sense. */
@@ -103,13 +104,13 @@ export class BatchRecord {
   }
 }
 
-/** A view of `length` bytes of a block, or null for a negative length. Measured on Node 20: 34 ns, against 90 to 220 of
- *  `subarray`; a subclass of Uint8Array would take 18, but would not be deeply equal to a Buffer. */
+/** A view of `length` bytes of a cursor's block, or null for a negative length. Measured on Node 20: 56 ns, against 84 of
+ *  `subarray`. A subclass of Uint8Array would take 18, but would not be deeply equal to a Buffer. */
 export function viewOf(block: Buffer, start: number, length: number): Buffer | null {
-  return length < 0 ? null : Buffer.from(block.buffer, block.byteOffset + start, length)
+  return length < 0 ? null : Buffer.from(block.buffer, start, length)
 }
 
-/** Decodes headers whose structure a cursor has checked. */
+/** Decodes headers of a cursor's block, whose structure the cursor has checked. */
 export function readHeaders(block: Buffer, start: number, count: number): RecordHeader[] {
   const headers: RecordHeader[] = []
   let at = start
@@ -127,7 +128,9 @@ export function readHeaders(block: Buffer, start: number, count: number): Record
 }
 
 export interface BatchRecordCursorOptions {
-  readonly block: Buffer
+  /** What the positions are those of. */
+  readonly memory: ArrayBufferLike
+  /** Where in `memory` the records begin, and where they end. */
   readonly start: number
   readonly end: number
   readonly count: number
@@ -149,7 +152,7 @@ export class BatchRecordCursor extends RecordCursor {
   readonly #logAppendTime: boolean
 
   constructor(options: BatchRecordCursorOptions) {
-    super(options.block)
+    super(options.memory)
     this.#position = options.start
     this.#end = options.end
     this.#remaining = options.count

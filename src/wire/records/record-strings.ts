@@ -27,3 +27,11 @@ export function writeString(target: Buffer, position: number, text: string, maxB
     ? (target as Buffer & Utf8Writable).utf8Write(text, position, maxBytes)
     : target.write(text, position, maxBytes, 'utf8')
 }
+
+/** The bytes of `text` as UTF-8. */
+export function utf8Size(text: string): number {
+  const length = text.length
+  if (length >= FLAT_LENGTH) return Buffer.byteLength(text)
+  for (let index = 0; index < length; index++) if (text.charCodeAt(index) > 0x7f) return Buffer.byteLength(text)
+  return length
+}
