@@ -196,6 +196,7 @@ async function main() {
   }
   if (write) writeMinimum(results)
   problems.push(...complaints(results))
+  if (toRun.length === 0) problems.push('nothing ran')
 
   console.log('')
   for (const { suite, counts } of results) {
