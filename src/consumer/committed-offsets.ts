@@ -1,0 +1,104 @@
+/** Asks the coordinator what a group has committed. Waits out what passes: a coordinator that moves, loads, or holds an
+ *  open transaction that may still change the offset. An offset that cannot be read is never taken for none. */
+
+import { sleep } from '../async/wait.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Lane, Target } from '../cluster/target.ts'
+import { BrokerError } from '../errors/broker-error.ts'
+import { TimeoutError } from '../errors/errors.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
+import type { OffsetAndMetadata } from '../model/offset-and-metadata.ts'
+import type { TopicPartition } from '../model/topic-partition.ts'
+import { OffsetFetch, type OffsetFetchResponse } from '../wire/messages/offset-fetch.ts'
+import { zeroUuid } from '../wire/primitives/uuid.ts'
+
+export interface CommittedOptions {
+  readonly groupId: string
+  readonly lane: Lane
+  /** On the clock of `clock.now()`. */
+  readonly deadline: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** In the order asked; null where nothing was committed. */
+export async function committedOffsets(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  options: CommittedOptions,
+): Promise<(OffsetAndMetadata | null)[]> {
+  if (partitions.length === 0) return []
+  const { groupId, deadline, signal } = options
+  const target: Target = { kind: 'coordinator', of: 'group', key: groupId }
+  const backoff = cluster.newBackoff()
+  for (;;) {
+    let failure: KafkaError
+    try {
+      return await ask(cluster, target, partitions, options)
+    } catch (error) {
+      if (!(error instanceof KafkaError) || !error.retriable || signal?.aborted) throw error
+      failure = error
+    }
+    cluster.remedy(target, failure)
+    const waitMs = backoff.nextMs()
+    if (cluster.clock.now() + waitMs >= deadline) {
+      throw new TimeoutError(`the committed offsets of group '${groupId}' could not be fetched in time`, { cause: failure })
+    }
+    await sleep(cluster.clock, waitMs, { signal })
+  }
+}
+
+async function ask(
+  cluster: Cluster,
+  target: Target,
+  partitions: readonly TopicPartition[],
+  { groupId, lane, signal }: CommittedOptions,
+): Promise<(OffsetAndMetadata | null)[]> {
+  const topics = new Map<string, number[]>()
+  for (const { topic, partition } of partitions) {
+    const list = topics.get(topic)
+    if (list === undefined) topics.set(topic, [partition])
+    else list.push(partition)
+  }
+  const { metadata } = cluster
+  const named = Array.from(topics, ([name, partitionIndexes]) => {
+    return { name, topicId: metadata.topics.get(name)?.topicId ?? zeroUuid, partitionIndexes }
+  })
+  // From version 10 on a topic is known by its id only.
+  const maxVersion = named.every(({ topicId }) => topicId !== zeroUuid) ? undefined : 9
+  const names = named.map(({ name, partitionIndexes }) => ({ name, partitionIndexes }))
+  const request = (version: number) => {
+    const requireStable = version >= 7
+    return version >= 8
+      ? { groups: [{ groupId, topics: named }], requireStable }
+      : { groupId, topics: names, requireStable }
+  }
+  const response = await cluster.send(target, OffsetFetch, request, { lane, signal, maxVersion, minVersion: 1 })
+  const found = read(response, groupId, (id) => metadata.topicName(id))
+  return partitions.map(({ topic, partition }) => found.get(topic)?.get(partition) ?? null)
+}
+
+function read(
+  response: OffsetFetchResponse,
+  groupId: string,
+  nameOf: (topicId: string) => string | undefined,
+): Map<string, Map<number, OffsetAndMetadata>> {
+  const group = response.groups[0]
+  const errorCode = group?.errorCode ?? response.errorCode
+  if (errorCode !== 0) throw new BrokerError(errorCode, `the committed offsets of group '${groupId}' could not be fetched`)
+  const found = new Map<string, Map<number, OffsetAndMetadata>>()
+  const topics = group?.topics ?? response.topics.map((topic) => ({ ...topic, topicId: zeroUuid }))
+  for (const topic of topics) {
+    const name = topic.topicId === zeroUuid ? topic.name : (nameOf(topic.topicId) ?? topic.name)
+    const offsets = new Map<number, OffsetAndMetadata>()
+    for (const { partitionIndex, committedOffset, committedLeaderEpoch, metadata, errorCode: code } of topic.partitions) {
+      if (code !== 0) {
+        throw new BrokerError(code, `the committed offset of partition ${partitionIndex} of '${name}' could not be fetched`)
+      }
+      if (committedOffset < 0) continue
+      const leaderEpoch = committedLeaderEpoch < 0 ? undefined : committedLeaderEpoch
+      offsets.set(partitionIndex, { offset: committedOffset, leaderEpoch, metadata: metadata ?? '' })
+    }
+    found.set(name, offsets)
+  }
+  return found
+}

@@ -1,0 +1,130 @@
+/** Decides what the next Fetch to a broker asks for: the partitions it leads that have room, those served longest ago
+ *  first, and as many bytes as the buffer can still take. Sends nothing. */
+
+import type { Cluster } from '../cluster/cluster.ts'
+import type { ResolvedConsumerOptions } from './consumer-options.ts'
+import type { FetchBuffer } from './fetch-buffer.ts'
+import type { FetchItem } from './fetch-session.ts'
+import type { PartitionState } from './partition-state.ts'
+import type { SubscriptionState } from './subscription-state.ts'
+
+export interface FetchPlan {
+  readonly items: readonly FetchItem[]
+  readonly maxBytes: number
+}
+
+/** Who waits for records, as far as a planner must know. */
+export interface Demand {
+  readonly waiting: boolean
+  wants(state: PartitionState): boolean
+}
+
+export class FetchPlanner {
+  readonly #cluster: Cluster
+  readonly #subscription: SubscriptionState
+  readonly #buffer: FetchBuffer
+  readonly #options: ResolvedConsumerOptions
+  readonly #demand: Demand
+  /** Bytes that fetches under way may still bring. */
+  #awaitedBytes = 0
+
+  constructor(
+    cluster: Cluster,
+    subscription: SubscriptionState,
+    buffer: FetchBuffer,
+    options: ResolvedConsumerOptions,
+    demand: Demand,
+  ) {
+    this.#cluster = cluster
+    this.#subscription = subscription
+    this.#buffer = buffer
+    this.#options = options
+    this.#demand = demand
+  }
+
+  /** The brokers that lead partitions worth fetching now, whether or not there is room. */
+  brokers(): Set<number> {
+    const { metadata, clock } = this.#cluster
+    const now = clock.now()
+    const brokers = new Set<number>()
+    for (const state of this.#subscription.all) {
+      if (this.#isWorthFetching(state, now)) brokers.add(metadata.leader(state.topic, state.partition))
+    }
+    brokers.delete(-1)
+    return brokers
+  }
+
+  /** Whether a partition that could be fetched has no leader to fetch it from. */
+  get lacksLeader(): boolean {
+    const { metadata } = this.#cluster
+    return this.#subscription.all.some((state) => state.ours && metadata.leader(state.topic, state.partition) < 0)
+  }
+
+  /** How long until a partition of the broker that must wait may be asked for again; undefined when none must wait. */
+  nextDueMs(broker: number): number | undefined {
+    const { metadata, clock } = this.#cluster
+    const now = clock.now()
+    let due: number | undefined
+    for (const { topic, partition, notBefore } of this.#subscription.all) {
+      if (notBefore <= now || metadata.leader(topic, partition) !== broker) continue
+      if (due === undefined || notBefore - now < due) due = notBefore - now
+    }
+    return due
+  }
+
+  /** The next fetch, whose bytes count as awaited until {@link FetchPlanner.settle}; undefined when there is none. */
+  plan(broker: number): FetchPlan | undefined {
+    const { metadata, clock } = this.#cluster
+    const now = clock.now()
+    let states: PartitionState[] = []
+    for (const state of this.#subscription.all) {
+      if (metadata.leader(state.topic, state.partition) !== broker) continue
+      if (this.#isWorthFetching(state, now)) states.push(state)
+    }
+    if (states.length === 0) return undefined
+    let room = this.#room()
+    if (room < this.#leastBytes()) {
+      // Whoever waits can take nothing of what is buffered, or would have taken it: it stands in the way.
+      states = this.#demand.waiting ? states.filter((state) => this.#demand.wants(state)) : []
+      if (states.length === 0) return undefined
+      this.#buffer.dropAll()
+      room = this.#room()
+      if (room < this.#leastBytes()) return undefined
+    }
+    states.sort((a, b) => a.servedAt - b.servedAt)
+    const items: FetchItem[] = []
+    let wanted = 0
+    for (const state of states) {
+      const maxBytes = Math.max(this.#options.maxPartitionFetchBytes, state.neededBytes)
+      wanted += maxBytes
+      const item = { state, epoch: state.epoch, offset: state.fetchOffset, maxBytes }
+      state.fetch = item
+      items.push(item)
+    }
+    const maxBytes = Math.min(this.#options.fetchMaxBytes, wanted, Math.max(room, 1))
+    this.#awaitedBytes += maxBytes
+    return { items, maxBytes }
+  }
+
+  /** The fetch is over, however it ended. */
+  settle({ items, maxBytes }: FetchPlan): void {
+    this.#awaitedBytes -= maxBytes
+    for (const item of items) if (item.state.fetch === item) item.state.fetch = undefined
+  }
+
+  #room(): number {
+    return this.#options.fetchBufferBytes - this.#buffer.heldBytes - this.#awaitedBytes
+  }
+
+  /** Less than this is not worth a request: it would bring a batch at a time. An empty buffer always has room. */
+  #leastBytes(): number {
+    const { maxPartitionFetchBytes, fetchMaxBytes, fetchBufferBytes } = this.#options
+    return Math.min(maxPartitionFetchBytes, fetchMaxBytes, fetchBufferBytes)
+  }
+
+  /** Two answers may be buffered, one to read and one to read next; of small ones more. */
+  #isWorthFetching(state: PartitionState, now: number): boolean {
+    if (state.fetchOffset < 0 || state.fetch !== undefined || !state.canHandOut || state.notBefore > now) return false
+    return state.bufferedChunks < 2 || state.bufferedBytes < this.#options.maxPartitionFetchBytes / 2
+  }
+}
