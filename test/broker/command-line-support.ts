@@ -73,13 +73,12 @@ export async function runCommand([command, ...args]: readonly string[], options:
 
 /** The lines that the corpora have at least. */
 export const leastLines = 200_000
-const longestLineBytes = 65_536
+const largestFileBytes = 262_144
 
 /**
  * A real text: the sources of installed packages in the order of their paths, each line as `path<TAB>line`, so that the
- * path is the key. Left out are files that are not UTF-8 or hold a carriage return or NUL (Java's console producer reads
- * text, and takes a carriage return for the end of a line), and files with a line
- * of more than 64 KiB (no console would show it).
+ * path is the key. Left out are files that are not UTF-8 or hold a carriage return or NUL, as Java's console producer
+ * reads text and takes a carriage return for the end of a line; and files of more than 256 KiB, so that there are many.
  */
 export function textCorpus(): Buffer {
   const root = fileURLToPath(new URL('../../../node_modules', import.meta.url))
@@ -92,9 +91,8 @@ export function textCorpus(): Buffer {
   for (const path of files) {
     if (count >= leastLines) break
     const bytes = readFileSync(join(root, path))
-    if (!isUtf8(bytes) || bytes.includes(0) || bytes.includes('\r')) continue
+    if (bytes.length > largestFileBytes || !isUtf8(bytes) || bytes.includes(0) || bytes.includes('\r')) continue
     const lines = bytes.toString().replace(/\n$/, '').split('\n')
-    if (lines.some((line) => line.length > longestLineBytes)) continue
     parts.push(Buffer.from(lines.map((line) => `${path}\t${line}\n`).join('')))
     count += lines.length
   }
