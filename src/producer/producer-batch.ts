@@ -10,17 +10,6 @@ import type { PartitionQueue } from './partition-queue.ts'
 import type { BatchStamp } from './producer-identity.ts'
 import type { RecordMetadata } from './producer-record.ts'
 
-type Resolve = (metadata: RecordMetadata) => void
-type Reject = (error: unknown) => void
-
-// The one executor for every record's promise: a closure per record costs as much as the promise itself.
-let resolveLast!: Resolve
-let rejectLast!: Reject
-const capture = (resolve: Resolve, reject: Reject): void => {
-  resolveLast = resolve
-  rejectLast = reject
-}
-
 export interface ProducerBatchInit {
   /** Counts batches in the order of their opening: the order that a partition's batches keep through every retry. */
   readonly number: number
@@ -33,6 +22,18 @@ export interface ProducerBatchInit {
   readonly deadline: number
   readonly epoch: FlushEpoch
 }
+
+/** Records of `send` that lie one behind the other in the batch and have one timestamp. */
+interface SentRun {
+  /** The first one's number among all records of `send`; the run goes on to the next run's first. */
+  readonly first: number
+  /** What added to such a number gives the place in the batch. */
+  readonly shift: number
+  readonly timestamp: number
+}
+
+/** What became of a batch's records, by their place in it. */
+type Outcome = (index: number, timestamp: number) => RecordMetadata
 
 export class ProducerBatch extends Linked<ProducerBatch> {
   readonly number: number
@@ -57,12 +58,19 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   stamp: BatchStamp | undefined = undefined
   /** How many records came by `send` or `sendBatch`; the others are told together. */
   #owned = 0
-  /** One entry per record of `send`: its place in the batch, its timestamp, and its promise's levers. */
-  #indexes: number[] = []
-  #timestamps: number[] = []
-  #resolves: Resolve[] = []
-  #rejects: Reject[] = []
-  #shares: BatchShare[] | undefined
+  /** The records of `send`, as runs of neighbours with one timestamp: mostly there are few. */
+  readonly #runs: SentRun[] = []
+  #run: SentRun | undefined = undefined
+  #sent = 0
+  /** Resolves when the batch is settled; never rejects. Made for the first `send`. */
+  #done: Promise<void> | undefined = undefined
+  #tell: (() => void) | undefined = undefined
+  #next: (() => RecordMetadata) | undefined = undefined
+  #outcome: Outcome | undefined = undefined
+  #shares: BatchShare[] | undefined = undefined
+  /** The batch it is a part of, and how many parts of its own are not settled yet. */
+  #whole: ProducerBatch | undefined = undefined
+  #unsettledParts = 0
 
   constructor(init: ProducerBatchInit) {
     super()
@@ -79,27 +87,41 @@ export class ProducerBatch extends Linked<ProducerBatch> {
     return this.builder.count
   }
 
-  /** A promise for the record appended last. */
+  /** The record appended last is a `send`: a promise for it. */
   promise(timestamp: number): Promise<RecordMetadata> {
-    const promise = new Promise<RecordMetadata>(capture)
-    this.addSend(timestamp, resolveLast, rejectLast)
-    return promise
+    const done = this.#done ?? this.#begin()
+    const shift = this.builder.count - 1 - this.#sent
+    const run = this.#run
+    if (run === undefined || run.shift !== shift || run.timestamp !== timestamp) {
+      this.#run = { first: this.#sent, shift, timestamp }
+      this.#runs.push(this.#run)
+    }
+    this.#sent++
+    this.#owned++
+    // A promise that follows the batch's costs half of one with levers of its own, in time and memory. They follow in
+    // the order in which they were made, so that one function serves all of them.
+    return done.then(this.#next)
   }
 
-  /** The record appended last is a `send` that has its promise already. */
-  addSend(timestamp: number, resolve: Resolve, reject: Reject): void {
-    this.#indexes.push(this.builder.count - 1)
-    this.#timestamps.push(timestamp)
-    this.#resolves.push(resolve)
-    this.#rejects.push(reject)
-    this.#owned++
+  #begin(): Promise<void> {
+    let told = 0
+    let at = 0
+    this.#next = () => {
+      if (at + 1 < this.#runs.length && this.#runs[at + 1]!.first === told) at++
+      const { shift, timestamp } = this.#runs[at]!
+      return this.#outcome!(told++ + shift, timestamp)
+    }
+    this.#done = new Promise((resolve) => {
+      this.#tell = resolve
+    })
+    return this.#done
   }
 
   /** The record appended last is one of a `sendBatch`: the share of that call in this batch. */
   shareFor(delivery: BatchDelivery): BatchShare {
     const shares = (this.#shares ??= [])
     this.#owned++
-    const last = shares.at(-1)
+    const last = shares[shares.length - 1]
     if (last !== undefined && last.delivery === delivery) return last
     const share = delivery.newShare(this.queue.partition)
     shares.push(share)
@@ -118,65 +140,74 @@ export class ProducerBatch extends Linked<ProducerBatch> {
    * @param logAppendTimeMs the broker's timestamp for all of them, or -1 when they keep their own
    */
   acknowledge(baseOffset: number | null, logAppendTimeMs: number): void {
-    this.settled = true
     const { topic, partition } = this.queue
-    const resolves = this.#resolves
-    for (let i = 0; i < resolves.length; i++) {
-      resolves[i]!({
-        topic,
-        partition,
-        offset: baseOffset === null ? null : baseOffset + this.#indexes[i]!,
-        timestamp: logAppendTimeMs >= 0 ? logAppendTimeMs : this.#timestamps[i]!,
-      })
-    }
+    this.#settle((index, timestamp) => ({
+      topic,
+      partition,
+      offset: baseOffset === null ? null : baseOffset + index,
+      timestamp: logAppendTimeMs >= 0 ? logAppendTimeMs : timestamp,
+    }))
     if (this.#shares !== undefined) for (const share of this.#shares) share.acknowledged(baseOffset)
-    this.#forget()
   }
 
   /** Tells every delivery of `send` and `sendBatch` that it failed; those of `enqueue` are the caller's to tell. */
   fail(errorOf: (index: number) => Error): void {
-    this.settled = true
-    const rejects = this.#rejects
-    for (let i = 0; i < rejects.length; i++) rejects[i]!(errorOf(this.#indexes[i]!))
+    this.#settle((index) => {
+      throw errorOf(index)
+    })
     if (this.#shares !== undefined) for (const share of this.#shares) share.failed(errorOf)
-    this.#forget()
   }
 
   /**
-   * Hands the deliveries over to the batches that its records were divided among, in their order (KIP-126).
-   * Afterwards it has nobody to tell.
+   * Leaves the telling to the batches that its records were divided among, in their order (KIP-126): its deliveries are
+   * told when all parts are settled.
    */
   divideAmong(parts: readonly ProducerBatch[]): void {
+    this.settled = true
+    this.#unsettledParts = parts.length
+    const ends: number[] = []
     let first = 0
-    let nextSend = 0
     for (const part of parts) {
       const end = first + part.builder.count
-      for (; nextSend < this.#indexes.length && this.#indexes[nextSend]! < end; nextSend++) {
-        part.#indexes.push(this.#indexes[nextSend]! - first)
-        part.#timestamps.push(this.#timestamps[nextSend]!)
-        part.#resolves.push(this.#resolves[nextSend]!)
-        part.#rejects.push(this.#rejects[nextSend]!)
-        part.#owned++
+      part.#whole = this
+      part.#owned = this.#sentWithin(first, end)
+      for (const share of this.#shares ?? []) {
+        const divided = share.within(first, end)
+        if (divided === undefined) continue
+        ;(part.#shares ??= []).push(divided)
+        part.#owned += divided.count
       }
-      if (this.#shares !== undefined) {
-        for (const share of this.#shares) {
-          const divided = share.within(first, end)
-          if (divided === undefined) continue
-          ;(part.#shares ??= []).push(divided)
-          part.#owned += divided.count
-        }
-      }
+      ends.push(end)
       first = end
     }
-    this.settled = true
-    this.#forget()
+    this.#shares = undefined
+    this.#outcome = (index, timestamp) => {
+      const at = ends.findIndex((end) => index < end)
+      return parts[at]!.#outcome!(at === 0 ? index : index - ends[at - 1]!, timestamp)
+    }
   }
 
-  #forget(): void {
-    this.#indexes = []
-    this.#timestamps = []
-    this.#resolves = []
-    this.#rejects = []
-    this.#shares = undefined
+  /** How many of the records at `first` up to `end` came by `send`. */
+  #sentWithin(first: number, end: number): number {
+    let count = 0
+    this.#runs.forEach((run, i) => {
+      const runEnd = this.#runs[i + 1]?.first ?? this.#sent
+      count += Math.max(0, Math.min(runEnd + run.shift, end) - Math.max(run.first + run.shift, first))
+    })
+    return count
+  }
+
+  #settle(outcome: Outcome): void {
+    this.settled = true
+    this.#outcome = outcome
+    this.#tell?.()
+    if (this.#whole !== undefined) this.#whole.#partSettled()
+  }
+
+  #partSettled(): void {
+    this.#unsettledParts--
+    if (this.#unsettledParts > 0) return
+    this.#tell?.()
+    if (this.#whole !== undefined) this.#whole.#partSettled()
   }
 }

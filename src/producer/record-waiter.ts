@@ -45,7 +45,7 @@ export class SendWaiter extends RecordWaiter {
   }
 
   placed(batch: ProducerBatch): void {
-    batch.addSend(this.records[0]!.timestamp, this.#resolve, this.#reject)
+    batch.promise(this.records[0]!.timestamp).then(this.#resolve, this.#reject)
   }
 
   refused(reason: unknown): void {

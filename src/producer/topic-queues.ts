@@ -22,7 +22,7 @@ export class TopicQueues implements PartitionView {
   /** Whether someone is finding out about the topic right now. */
   lookedUp = false
   /** When it was last asked whether there are more partitions than known, on the clock of `clock.now()`. */
-  countCheckedAt = -Infinity
+  countCheckedAt: number = -Infinity
   /** When a record last waited for the topic, or when it was first asked for. */
   usedAt: number
 
