@@ -22,6 +22,20 @@ export {
   type SendBatchFailure,
 } from './producer/delivery-errors.ts'
 
+export { Consumer } from './consumer/consumer.ts'
+export type {
+  CloseOptions,
+  ConsumerMetrics,
+  GetManyOptions,
+  GetOneOptions,
+  OffsetAndTimestamp,
+  TimestampQuery,
+} from './consumer/consumer.ts'
+export type { AssignorName, AutoOffsetReset, ConsumerOptions, IsolationLevel } from './consumer/consumer-options.ts'
+export type { RebalanceListener } from './consumer/assignment-host.ts'
+export type { ConsumerRecord } from './consumer/consumer-record.ts'
+export type { FetchedRecords } from './consumer/fetched-records.ts'
+
 export { Admin, type AdminOptions } from './admin/admin.ts'
 export type { AdminCallOptions } from './admin/admin-call.ts'
 export type { Result } from './admin/result.ts'
