@@ -1,6 +1,7 @@
 /** What is known of the cluster, at one moment: immutable, numbered, swapped whole by the refresher. Does no I/O. */
 
 import type { BrokerErrorCode } from '../errors/broker-error-codes.ts'
+import { zeroUuid } from '../wire/primitives/uuid.ts'
 
 export interface BrokerAddress {
   readonly id: number
@@ -68,7 +69,7 @@ export class MetadataSnapshot {
     this.brokers = new Map(Array.from(init.brokers, (broker) => [broker.id, broker]))
     this.topics = new Map(Array.from(init.topics, (topic) => [topic.name, topic]))
     for (const topic of this.topics.values()) {
-      this.#namesById.set(topic.topicId, topic.name)
+      if (topic.topicId !== zeroUuid) this.#namesById.set(topic.topicId, topic.name)
       const unchanged = previous?.topics.get(topic.name) === topic
       this.#leaders.set(
         topic.name,

@@ -84,7 +84,12 @@ export function explainFirstBytes(error: unknown, length: number, peer: string):
 }
 
 /** The error for a peer that hung up before it had answered the first request. */
-export function explainEarlyEnd(cause: Error | undefined, peer: string, tls: boolean): ConnectionError {
+export function explainEarlyEnd(cause: Error | undefined, peer: string, tls: boolean): KafkaError {
+  // With TLS 1.3 our side of the handshake is done before the peer has looked at our certificate.
+  const alert = cause === undefined ? undefined : alertOf(cause)
+  if (alert !== undefined) {
+    return new AuthenticationError(`${peer} refused the TLS handshake: ${alert}`, { cause, persistence: notPersisted })
+  }
   const guess = tls ? 'it may want another TLS set-up, or SASL' : 'it may want TLS (option tls) or SASL'
   return new ConnectionError(
     `${peer} closed the connection before it answered the first request: ${guess}, or be no Kafka broker`,
@@ -102,8 +107,7 @@ function codeOf(error: Error): string {
 function alertOf(error: Error): string | undefined {
   const { reason } = error as Error & { reason?: unknown }
   if (typeof reason !== 'string') return undefined
-  const match = /^(?:ssl(?:v3)?|tlsv\d+(?:\.\d)?|tlsv1[123]?) alert (.+)$/i.exec(reason)
-  return match?.[1]
+  return /^(?:ssl|tls)v\d+ alert (.+)$/.exec(reason)?.[1]
 }
 
 function endedInHandshake(error: Error, code: string): boolean {
