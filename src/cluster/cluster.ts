@@ -273,19 +273,27 @@ export class Cluster {
     try {
       const backoff = this.newBackoff()
       let mayCreate = allowAutoTopicCreation
+      let lastCode: number | undefined
       for (;;) {
-        const { topics } = await this.refreshMetadata({ deadline, signal })
-        const topic = topics.get(name)
+        let snapshot: MetadataSnapshot
+        try {
+          snapshot = await this.refreshMetadata({ deadline, signal })
+        } catch (error) {
+          // Time was up while an answer was on its way that would hardly have been another one than the last.
+          if (lastCode === undefined || !(error instanceof TimeoutError)) throw error
+          throw new BrokerError(lastCode, `topic '${name}' did not appear in time`, { cause: error })
+        }
+        const topic = snapshot.topics.get(name)
         if (topic !== undefined && isUsable(topic)) return topic
         const code = topic === undefined || topic.error === 'NONE' ? 'UNKNOWN_TOPIC_OR_PARTITION' : topic.error
-        const errorCode = brokerErrorNumber(code)
-        if (remedyForCode(errorCode) === 'none') throw new BrokerError(errorCode, `topic '${name}' cannot be used`)
+        lastCode = brokerErrorNumber(code)
+        if (remedyForCode(lastCode) === 'none') throw new BrokerError(lastCode, `topic '${name}' cannot be used`)
         if (mayCreate && code === 'UNKNOWN_TOPIC_OR_PARTITION') {
           mayCreate = false
           await this.#createTopic(name, deadline, signal)
         }
         const waitMs = Math.min(backoff.nextMs(), deadline - this.clock.now())
-        if (waitMs <= 0) throw new BrokerError(errorCode, `topic '${name}' did not appear in time`)
+        if (waitMs <= 0) throw new BrokerError(lastCode, `topic '${name}' did not appear in time`)
         await this.#sleep(waitMs, signal)
       }
     } finally {
