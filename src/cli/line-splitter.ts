@@ -15,23 +15,24 @@ export class LineSplitter {
     this.#longestBytes = longestBytes
   }
 
-  /** The lines that end in this chunk, without their line feeds: views into it, but for one that began before it. */
-  push(chunk: Buffer): Buffer[] {
-    const lines: Buffer[] = []
+  /**
+   * The lines that end in this chunk, without their line feeds: views into it, but for one that began before it. To be
+   * walked to the end before the next chunk. Throws at a line that is too long, after those before it.
+   */
+  *push(chunk: Buffer): Generator<Buffer, void, undefined> {
     let start = 0
     for (;;) {
       const end = chunk.indexOf(lineFeed, start)
       if (end < 0) break
-      lines.push(this.#complete(chunk.subarray(start, end)))
+      yield this.#complete(chunk.subarray(start, end))
       start = end + 1
     }
     if (start < chunk.length) this.#keep(chunk.subarray(start))
-    return lines
   }
 
   /** The last line, when no line feed ends it. */
-  end(): Buffer[] {
-    return this.#begun.length === 0 ? [] : [this.#complete(Buffer.alloc(0))]
+  *end(): Generator<Buffer, void, undefined> {
+    if (this.#begun.length > 0) yield this.#complete(Buffer.alloc(0))
   }
 
   #complete(rest: Buffer): Buffer {

@@ -22,7 +22,7 @@ export interface RunOptions {
   env?: Record<string, string>
   /** Hears standard output as it comes. */
   onOutput?: (chunk: Buffer, child: ReturnType<typeof spawn>) => void
-  onError?: (chunk: Buffer, child: ReturnType<typeof spawn>) => void
+  onSpawn?: (child: ReturnType<typeof spawn>) => void
   timeoutMs?: number
 }
 
@@ -33,11 +33,12 @@ export function jackdaw(args: readonly string[], options: RunOptions = {}): Prom
 
 /** Runs a command to its end, whatever its status is. Rejects when it takes too long. */
 export async function runCommand([command, ...args]: readonly string[], options: RunOptions = {}): Promise<Run> {
-  const { stdin = '', stdoutFile, env = {}, onOutput, onError, timeoutMs = 60_000 } = options
+  const { stdin = '', stdoutFile, env = {}, onOutput, onSpawn, timeoutMs = 60_000 } = options
   const input = typeof stdin === 'object' && 'file' in stdin ? openSync(stdin.file, 'r') : 'pipe'
   const output = stdoutFile === undefined ? 'pipe' : openSync(stdoutFile, 'w')
   try {
     const child = spawn(command!, args, { stdio: [input, output, 'pipe'], env: { ...process.env, ...env } })
+    onSpawn?.(child)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -46,7 +47,6 @@ export async function runCommand([command, ...args]: readonly string[], options:
     })
     child.stderr?.on('data', (chunk: Buffer) => {
       stderr.push(chunk)
-      onError?.(chunk, child)
     })
     if (child.stdin !== null) {
       // A command that ends before it read all its input breaks the pipe, which its status tells better.

@@ -33,7 +33,15 @@ test('a last line without line feed counts, and nothing follows a last line feed
 
 test('a line that is too long is refused by its number, before its end is seen', () => {
   const splitter = new LineSplitter(4)
-  assert.deepEqual(splitter.push(Buffer.from('1234\n123')).map(String), ['1234'])
-  assert.throws(() => splitter.push(Buffer.from('45')), { message: 'line 2 is longer than 4 bytes' })
+  assert.deepEqual([...splitter.push(Buffer.from('1234\n123'))].map(String), ['1234'])
+  assert.throws(() => [...splitter.push(Buffer.from('45'))], { message: 'line 2 is longer than 4 bytes' })
   assert.throws(() => split(Buffer.from('12345\n'), 100, 4), { message: 'line 1 is longer than 4 bytes' })
+})
+
+test('the lines before one that is too long are not lost with it', () => {
+  const seen: string[] = []
+  assert.throws(() => {
+    for (const line of new LineSplitter(4).push(Buffer.from('a\nb\n12345\nc\n'))) seen.push(line.toString())
+  }, /^CommandError: line 3 is longer/)
+  assert.deepEqual(seen, ['a', 'b'])
 })

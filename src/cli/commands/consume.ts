@@ -172,18 +172,23 @@ interface Pump {
 
 /** Reads and writes until the plan is fulfilled, enough was written, or someone ends it. */
 async function pump({ consumer, format, output, progress, plan, most, signal }: Pump): Promise<void> {
-  while (progress.records < most && !signal.aborted && !(await plan.isFulfilled(consumer, signal))) {
-    const maxRecords = Math.min(mostAtOnce, most - progress.records)
-    const records = await consumer.getMany({ timeoutMs: lookMs, maxRecords, signal })
-    const chunks: Uint8Array[] = []
-    let count = 0
-    for (const record of records) {
-      if (!plan.includes(record)) continue
-      format(record, chunks)
-      count++
+  try {
+    while (progress.records < most && !signal.aborted && !(await plan.isFulfilled(consumer, signal))) {
+      const maxRecords = Math.min(mostAtOnce, most - progress.records)
+      const records = await consumer.getMany({ timeoutMs: lookMs, maxRecords, signal })
+      const chunks: Uint8Array[] = []
+      let count = 0
+      for (const record of records) {
+        if (!plan.includes(record)) continue
+        format(record, chunks)
+        count++
+      }
+      await output.write(Buffer.concat(chunks))
+      if (output.isClosed) return
+      progress.advance(count)
     }
-    await output.write(Buffer.concat(chunks))
-    if (output.isClosed) return
-    progress.advance(count)
+  } catch (error) {
+    // Ended while it waited for more: everything that was handed out has been written.
+    if (!signal.aborted || error !== signal.reason) throw error
   }
 }

@@ -149,7 +149,7 @@ async function enqueueLines(input: Readable, pipeline: Pipeline): Promise<Comman
   }
 }
 
-async function enqueue(lines: readonly Buffer[], bytes: number, pipeline: Pipeline): Promise<void> {
+async function enqueue(lines: Iterable<Buffer>, bytes: number, pipeline: Pipeline): Promise<void> {
   const { producer, toRecord, progress, failure } = pipeline
   for (const line of lines) {
     const record = toRecord(line)
