@@ -117,6 +117,7 @@ export class Consumer {
   #starting: Promise<this> | undefined
   #closing: Promise<void> | undefined
   #closed: ClosedError | undefined
+  #failure: Error | undefined
   #hasAssignment = false
   #whenAssigned: Deferred<void> | undefined
 
@@ -284,7 +285,7 @@ export class Consumer {
     for (const state of this.#subscription.all) state.withheld = true
     if (this.#membership !== undefined) this.#depart('the consumer unsubscribed')
     this.#topics.follow(this.#subscription.wish)
-    this.#handOut.forgive()
+    this.#forgive()
     this.#changed()
   }
 
@@ -320,6 +321,7 @@ export class Consumer {
   async assigned({ signal }: WaitOptions = {}): Promise<TopicPartition[]> {
     this.#assertOpen()
     await this.start({ signal })
+    if (this.#failure !== undefined) throw this.#failure
     if (!this.#hasAssignment) {
       this.#whenAssigned ??= new Deferred()
       this.#whenAssigned.promise.catch(() => {})
@@ -638,7 +640,7 @@ export class Consumer {
   /** Begins what is wished for. Called once running, and again with every new wish. */
   #fulfil(): void {
     const { wish } = this.#subscription
-    this.#handOut.forgive()
+    this.#forgive()
     if (wish.kind === 'nothing') return
     this.#topics.follow(wish, this.#subscription.all.map(({ topic }) => topic))
     if (wish.kind === 'partitions') {
@@ -735,9 +737,16 @@ export class Consumer {
   }
 
   #fail(error: KafkaError): void {
+    this.#failure = error
     this.#handOut.fail(error)
     this.#whenAssigned?.reject(error)
     this.#whenAssigned = undefined
+  }
+
+  /** What failed is replaced by something new. */
+  #forgive(): void {
+    this.#failure = undefined
+    this.#handOut.forgive()
   }
 
   /** A part of the consumer failed in a way that it was not made for: that is told, not hidden. */

@@ -10,9 +10,7 @@ export class FetchBuffer {
   readonly #subscription: SubscriptionState
   readonly #onRoom: () => void
   #chunks: FetchedChunk[] = []
-  #heldBytes = 0
-  /** Bytes of the one batch per chunk that is open, beside its block. */
-  #openBytes = 0
+  #blockBytes = 0
 
   /** @param onRoom called when memory became free */
   constructor(subscription: SubscriptionState, onRoom: () => void) {
@@ -22,33 +20,26 @@ export class FetchBuffer {
 
   /** Everything that is held, in bytes: blocks whole as long as any part of them is unread, and open batches. */
   get heldBytes(): number {
-    return this.#heldBytes + this.#openBytes
+    let openBytes = 0
+    for (const chunk of this.#chunks) openBytes += chunk.openBytes
+    return this.#blockBytes + openBytes
   }
 
   add(chunk: FetchedChunk): void {
-    if (chunk.block.chunks++ === 0) this.#heldBytes += chunk.block.bytes
+    if (chunk.block.chunks++ === 0) this.#blockBytes += chunk.block.bytes
     chunk.state.bufferedBytes += chunk.bytes
     chunk.state.bufferedChunks++
     this.#chunks.push(chunk)
   }
 
-  /** The next record for anybody; undefined when there is none. What cannot be read becomes the partition's failure. */
+  /** The next record; undefined when there is none. What cannot be read becomes the partition's failure. */
   takeOne(filter: PartitionFilter | undefined): ConsumerRecord | undefined {
-    // The chunk that is being read is nearly always the first one.
-    for (let i = 0; i < this.#chunks.length; ) {
+    // Read to its end or broken, a chunk is removed, and the one after it takes its place.
+    for (let i = this.#seek(filter, 0); i >= 0; i = this.#seek(filter, i)) {
       const chunk = this.#chunks[i]!
-      if (chunk.isStale) {
-        this.#remove(i)
-        continue
-      }
-      if (!chunk.state.canHandOut || (filter !== undefined && !filter.has(chunk.state))) {
-        i++
-        continue
-      }
       const record = this.#read(chunk)
       if (record !== undefined) return record
-      // Read to its end, or broken: then it is stale now.
-      if (this.#chunks[i] === chunk) this.#remove(i)
+      this.#remove(i)
     }
     return undefined
   }
@@ -56,12 +47,28 @@ export class FetchBuffer {
   /** At most `max` records, in the order of arrival. */
   take(filter: PartitionFilter | undefined, max: number): ConsumerRecord[] {
     const records: ConsumerRecord[] = []
-    while (records.length < max) {
-      const record = this.takeOne(filter)
-      if (record === undefined) break
-      records.push(record)
+    for (let i = this.#seek(filter, 0); i >= 0; i = this.#seek(filter, i)) {
+      const chunk = this.#chunks[i]!
+      while (records.length < max) {
+        const record = this.#read(chunk)
+        if (record === undefined) break
+        records.push(record)
+      }
+      if (records.length === max) break
+      this.#remove(i)
     }
     return records
+  }
+
+  /** The first chunk from `start` on that may be read, or -1. */
+  #seek(filter: PartitionFilter | undefined, start: number): number {
+    for (let i = start; i < this.#chunks.length; ) {
+      const chunk = this.#chunks[i]!
+      if (chunk.isStale) this.#remove(i)
+      else if (chunk.state.canHandOut && (filter === undefined || filter.has(chunk.state))) return i
+      else i++
+    }
+    return -1
   }
 
   /** Throws away what nobody who waits can take, to be fetched again later: others need the memory. */
@@ -76,7 +83,6 @@ export class FetchBuffer {
   }
 
   #read(chunk: FetchedChunk): ConsumerRecord | undefined {
-    const before = chunk.openBytes
     try {
       return chunk.next()
     } catch (error) {
@@ -85,16 +91,13 @@ export class FetchBuffer {
       this.#subscription.fail(chunk.state, { error, lasting: false })
       chunk.state.refetch()
       return undefined
-    } finally {
-      this.#openBytes += chunk.openBytes - before
     }
   }
 
   #remove(index: number): void {
     const [chunk] = this.#chunks.splice(index, 1)
     if (chunk === undefined) return
-    this.#openBytes -= chunk.openBytes
-    if (--chunk.block.chunks === 0) this.#heldBytes -= chunk.block.bytes
+    if (--chunk.block.chunks === 0) this.#blockBytes -= chunk.block.bytes
     if (!chunk.isStale) {
       chunk.state.bufferedBytes -= chunk.bytes
       chunk.state.bufferedChunks--
