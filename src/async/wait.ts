@@ -1,5 +1,7 @@
 /** Waiting with a way out: every wait in Jackdaw ends by its event, its deadline or its signal. */
 
+import { setMaxListeners } from 'node:events'
+
 import { TimeoutError } from '../errors/errors.ts'
 import type { Clock } from './clock.ts'
 
@@ -25,7 +27,7 @@ export function sleep(clock: Clock, delayMs: number, { signal }: WaitOptions = {
       clock.clearTimer(timer)
       reject(signal!.reason)
     }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal !== undefined) listenForAbort(signal, onAbort)
   })
 }
 
@@ -39,11 +41,18 @@ export function abortable<T>(promise: Promise<T>, { signal }: WaitOptions): Prom
       reject(signal.reason)
     }
     if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
+    else listenForAbort(signal, onAbort)
     promise.then(resolve, reject).finally(() => {
       signal.removeEventListener('abort', onAbort)
     })
   })
+}
+
+/** One signal may end any number of waits at once: Node's warning of a leak beyond ten listeners would be a false alarm,
+ *  since every wait takes its listener off again. */
+function listenForAbort(signal: AbortSignal, onAbort: () => void): void {
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', onAbort, { once: true })
 }
 
 export interface DeadlineOptions extends WaitOptions {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test, type TestContext } from 'node:test'
 
 import type { ClusterOptions } from '#src/cluster/cluster-options.js'
@@ -176,6 +177,22 @@ test('a lane has one connection, made once however many ask, and lanes do not sh
   await Promise.all(Array.from({ length: 50 }, () => cluster.send(any, ListGroups, {}, { lane: 'produce' })))
   assert.equal(broker.connectionsAccepted, before + 2)
   assert.equal(cluster.connectionCount, 2)
+})
+
+test('one signal may stand behind any number of requests, and each lets go of it', async (t) => {
+  const scripted = await brokers(t, 1, {}, { [ListGroups.name]: () => ({}) })
+  const cluster = client(t, scripted.address)
+  const warnings: unknown[] = []
+  const onWarning = (warning: unknown): void => {
+    warnings.push(warning)
+  }
+  process.on('warning', onWarning)
+  t.after(() => process.off('warning', onWarning))
+  const { signal } = new AbortController()
+  await Promise.all(Array.from({ length: 50 }, () => cluster.send(any, ListGroups, {}, { signal })))
+  assert.deepEqual(getEventListeners(signal, 'abort'), [])
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(warnings, [])
 })
 
 test('a long wait on one lane holds up no other', async (t) => {
@@ -541,6 +558,21 @@ test('when all known brokers are gone the bootstrap servers are asked again', as
   scripted.state.brokers.clear()
   scripted.state.brokers.set(9, { host: '127.0.0.1', port: first!.port })
   assert.deepEqual([...(await cluster.refreshMetadata()).brokers.keys()], [9])
+})
+
+test('a broker that says it is the wrong cluster sends us back to the bootstrap servers', async (t) => {
+  const scripted = await brokers(t, 2)
+  const cluster = await client(t, scripted.broker(1).address).start()
+  scripted.state.brokers.delete(1)
+  await cluster.refreshMetadata()
+  // Only broker 2 is known now, and it is not one of the bootstrap servers.
+  scripted.broker(2).on(Metadata, () => ({ errorCode: brokerErrorNumber('REBOOTSTRAP_REQUIRED') }))
+  const asked = scripted.broker(1).requests(Metadata).length
+  await cluster.refreshMetadata()
+  assert.equal(scripted.broker(1).requests(Metadata).length, asked + 1)
+  assert.equal(cluster.remedy(any, brokerErrorNumber('REBOOTSTRAP_REQUIRED')), 'rebootstrap')
+  await cluster.refreshMetadata()
+  assert.equal(scripted.broker(1).requests(Metadata).length, asked + 2)
 })
 
 test('while no broker can be reached a refresh goes on trying until its deadline', async (t) => {
