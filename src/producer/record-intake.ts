@@ -382,10 +382,10 @@ export class RecordIntake {
           await this.#cluster.topic(topic.name, { deadline, signal, allowAutoTopicCreation: true })
         } else {
           await this.#cluster.refreshMetadata({ deadline, signal })
+          topic.countCheckedAt = this.#cluster.clock.now()
         }
         topic.update(this.#cluster.metadata)
         if (topic.partitionCount > 0) {
-          topic.countCheckedAt = this.#cluster.clock.now()
           this.#serveLine(topic)
           continue
         }
