@@ -16,7 +16,8 @@ const FRAME_MAGIC = 0xfd2fb528
 const SKIPPABLE_MAGIC = 0x184d2a50
 const MAX_BLOCK_BYTES = 128 * 1024
 
-/** The frames of `source`, in order, skippable ones left out. Throws `CorruptRecordError` where they are not whole. */
+/** The frames of `source`, in order, skippable ones left out. Throws `CorruptRecordError` where they are not whole, or
+ *  where there is none. */
 export function zstdFrames(source: Uint8Array): ZstdFrame[] {
   const bytes = Buffer.from(source.buffer, source.byteOffset, source.length)
   const frames: ZstdFrame[] = []
@@ -78,5 +79,6 @@ export function zstdFrames(source: Uint8Array): ZstdFrame[] {
     }
     frames.push({ start, end: at, contentBytes, maxContentBytes: contentBytes ?? bound })
   }
+  if (frames.length === 0) throw new CorruptRecordError('zstd data has no frame')
   return frames
 }
