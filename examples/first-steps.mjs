@@ -41,9 +41,9 @@ await consumer.subscribe([topic], {
 })
 let count = 0
 for await (const record of consumer) {
-  const { number, item } = JSON.parse(record.value.toString())
+  const { number, item } = JSON.parse(String(record.value))
   console.log(
-    `  ${record.key} ordered ${item} (order ${number}, partition ${record.partition}, offset ${record.offset})`,
+    `  ${String(record.key)} ordered ${item}: partition ${record.partition}, offset ${record.offset} (order ${number})`,
   )
   count++
   if (count === sent.length) break

@@ -1,6 +1,6 @@
 /** `jackdaw consume TOPIC`: records to standard output, at the pace of who reads it. */
 
-import type { Admin, Cluster, Consumer, TopicPartition } from 'jackdaw'
+import type { Admin, Consumer, TopicPartition } from 'jackdaw'
 import { command, type Command, type Invocation } from '../command.ts'
 import { connectionFlags, connectionOptions } from '../connection.ts'
 import { CommandError, UsageError } from '../errors.ts'
