@@ -50,7 +50,7 @@ export function abortable<T>(promise: Promise<T>, { signal }: WaitOptions): Prom
 
 /** One signal may end any number of waits at once: Node's warning of a leak beyond ten listeners would be a false alarm,
  *  since every wait takes its listener off again. */
-function listenForAbort(signal: AbortSignal, onAbort: () => void): void {
+export function listenForAbort(signal: AbortSignal, onAbort: () => void): void {
   setMaxListeners(0, signal)
   signal.addEventListener('abort', onAbort, { once: true })
 }

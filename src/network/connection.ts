@@ -7,7 +7,7 @@
 
 import type { Clock, Timer } from '../async/clock.ts'
 import type { Dialer, TlsOptions, Transport } from '../async/transport.ts'
-import { abortable } from '../async/wait.ts'
+import { listenForAbort } from '../async/wait.ts'
 import { ClosedError, ConnectionError, ProtocolError, TimeoutError } from '../errors/errors.ts'
 import type { Persistence } from '../errors/kafka-error.ts'
 import type { Api, Init } from '../wire/api.ts'
@@ -59,8 +59,10 @@ interface Pending {
   readonly request: unknown
   readonly wish: ConnectionRequestOptions
   readonly timeoutMs: number
-  readonly resolve: (response: unknown) => void
-  readonly reject: (error: unknown) => void
+  resolve: (response: unknown) => void
+  reject: (error: unknown) => void
+  /** Its signal aborted: whatever becomes of it, nobody hears. */
+  abandoned: boolean
   /** -1: to be picked when the request is written. */
   version: number
   /** -1 until it is written. */
@@ -168,11 +170,10 @@ export class Connection {
         }),
       )
     }
-    const answer = this.#exchange(api, request, options, -1)
-    return options.signal === undefined ? answer : abortable(answer, { signal: options.signal })
+    return this.#exchange(api, request, options, -1)
   }
 
-  /** Takes no more requests and ends when the ones it has are answered. Never rejects. */
+  /** Takes no more requests and ends when those that somebody waits for are answered. Never rejects. */
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing
     if (this.#state === 'closed') return Promise.resolve()
@@ -250,14 +251,35 @@ export class Connection {
         timeoutMs,
         resolve: resolve as (response: unknown) => void,
         reject,
+        abandoned: false,
         version,
         correlationId: -1,
         dueAt: this.#clock.now() + timeoutMs,
       }
+      if (wish.signal !== undefined) this.#heed(wish.signal, pending)
       this.#waiting.push(pending)
       this.#arm(pending.dueAt)
       this.#schedulePump()
     })
+  }
+
+  /** Rejects the request when the signal aborts, and takes the listener off when it is settled in any other way. */
+  #heed(signal: AbortSignal, pending: Pending): void {
+    const { resolve, reject } = pending
+    const onAbort = (): void => {
+      pending.abandoned = true
+      reject(signal.reason)
+      this.#settle()
+    }
+    pending.resolve = (response) => {
+      signal.removeEventListener('abort', onAbort)
+      resolve(response)
+    }
+    pending.reject = (error) => {
+      signal.removeEventListener('abort', onAbort)
+      reject(error)
+    }
+    listenForAbort(signal, onAbort)
   }
 
   #schedulePump(): void {
@@ -313,8 +335,8 @@ export class Connection {
   /** The frame of a request, or undefined when it cannot be written and was rejected. */
   #encode(pending: Pending): Uint8Array[] | undefined {
     const { api, request, wish } = pending
+    if (pending.abandoned) return undefined
     try {
-      wish.signal?.throwIfAborted()
       const version = pending.version >= 0 ? pending.version : this.versions.pick(api, wish)
       const message: unknown =
         typeof request === 'function' ? (request as (version: number) => unknown)(version) : request
@@ -334,7 +356,7 @@ export class Connection {
   readonly #onWritten = (error?: Error | null): void => {
     // A failed write also ends the transport, which tells; here it only matters that there is room again.
     if (!error && this.#waiting.length > 0) this.#schedulePump()
-    if (this.#state === 'closing') this.#settle()
+    this.#settle()
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
@@ -385,7 +407,7 @@ export class Connection {
     if (throttleTimeMs > 0) this.#throttledUntil = now + Math.min(throttleTimeMs, this.#settings.requestTimeoutMs)
     pending.resolve(message)
     if (this.#waiting.length > 0) this.#schedulePump()
-    else if (this.#state === 'closing') this.#settle()
+    else this.#settle()
   }
 
   #violated(message: string, cause?: unknown): void {
@@ -467,9 +489,13 @@ export class Connection {
     )
   }
 
-  /** Ends a closing connection that has nothing left to do. */
+  /** Ends a closing connection for whose answers nobody waits any more: a long poll must not hold up a client's end. */
   #settle(): void {
-    if (this.#state === 'closing' && this.pendingRequests === 0) this.#end('closed', undefined)
+    if (this.#state !== 'closing') return
+    for (const group of [this.#inFlight, this.#writing, this.#waiting]) {
+      for (const { abandoned } of group) if (!abandoned) return
+    }
+    this.#end('closed', undefined)
   }
 
   #end(reason: CloseReason, error: Error | undefined): void {

@@ -316,6 +316,40 @@ test('close waits for the answers that are due and takes nothing new', async (t)
   await connection.close()
 })
 
+test('close does not wait for what nobody waits for', async (t) => {
+  const peer = await broker(t)
+  peer.on(Heartbeat, () => 'silence')
+  const { connection, closed } = await open(t, peer.port)
+  const early = new AbortController()
+  const late = new AbortController()
+  const requests = [early, late].map(({ signal }) => connection.send(Heartbeat, { groupId: 'g' }, { signal }))
+  const outcomes = Promise.allSettled(requests)
+  await peer.untilReceived(Heartbeat, 2)
+  early.abort()
+  const closing = connection.close()
+  assert.equal(connection.closeReason, undefined)
+  late.abort()
+  await closing
+  assert.equal((await closed).reason, 'closed')
+  for (const { status } of await outcomes) assert.equal(status, 'rejected')
+})
+
+test('what waits is bounded too', async (t) => {
+  const peer = await broker(t)
+  peer.on(Heartbeat, () => 'silence')
+  const { connection } = await open(t, peer.port)
+  const accepted = Array.from({ length: 10_000 }, () => connection.send(Heartbeat, { groupId: 'g' }))
+  const outcomes = Promise.allSettled(accepted)
+  await assert.rejects(connection.send(Heartbeat, { groupId: 'g' }), {
+    name: 'ConnectionError',
+    retriable: true,
+    persistence: 'not-persisted',
+    message: 'broker 1 at test:9092 has 10000 requests of ours waiting already',
+  })
+  connection.destroy()
+  await outcomes
+})
+
 test('destroy rejects whatever is due with its reason', async (t) => {
   const peer = await broker(t)
   peer.on(Heartbeat, () => 'silence')
