@@ -68,7 +68,26 @@ const compression: Check = (value) => {
   const wrong = Object.keys(rest)[0]
   if (wrong !== undefined) return `must have codec and level, and nothing else such as '${wrong}',`
   if (codecName(codec) !== undefined) return `must have a codec that is one of ${codecNames.join(', ')},`
-  return level === undefined || Number.isSafeInteger(level) ? undefined : 'must have a level that is a whole number,'
+  if (level === undefined) return undefined
+  if (!Number.isSafeInteger(level)) return 'must have a level that is a whole number,'
+  return levelComplaint(codec as CompressionName, level as number)
+}
+
+/** The levels that Kafka's `compression.<codec>.level` may have. */
+function levelComplaint(codec: CompressionName, level: number): string | undefined {
+  switch (codec) {
+    case 'gzip':
+      return level === -1 || (level >= 1 && level <= 9) ? undefined : 'must for gzip have level -1 or one from 1 to 9,'
+    case 'lz4':
+      return level >= 1 && level <= 17 ? undefined : 'must for lz4 have a level from 1 to 17,'
+    case 'zstd':
+      return level >= -131_072 && level <= 22 ? undefined : 'must for zstd have a level from -131072 to 22,'
+    case 'snappy':
+    case 'none':
+      return `must have no level: ${codec} has no levels,`
+    default:
+      return codec satisfies never
+  }
 }
 
 export const producerOptions: OptionTable<ProducerOwnOptions> = {
