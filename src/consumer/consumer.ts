@@ -346,7 +346,7 @@ export class Consumer {
    * Walks the records as they come, without end until `close`. Each step finishes the records before it; `break` does not
    * finish the last one.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord> {
     this.#assertOpen()
     return new RecordIterator(this.#handOut)
   }

@@ -27,8 +27,8 @@ export class FetchedRecords implements Iterable<ConsumerRecord> {
     return this.#groupMetadata
   }
 
-  [Symbol.iterator](): ArrayIterator<ConsumerRecord> {
-    return this.#records[Symbol.iterator]() as ArrayIterator<ConsumerRecord>
+  [Symbol.iterator](): IterableIterator<ConsumerRecord> {
+    return this.#records[Symbol.iterator]() as IterableIterator<ConsumerRecord>
   }
 
   /** The partitions that have records here. */

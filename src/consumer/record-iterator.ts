@@ -6,7 +6,7 @@ import type { HandOut } from './hand-out.ts'
 
 const done = { done: true, value: undefined } as const
 
-export class RecordIterator implements AsyncIterableIterator<ConsumerRecord, undefined> {
+export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
   readonly #handOut: HandOut
   #returned = false
 
