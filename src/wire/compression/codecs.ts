@@ -2,10 +2,7 @@
 
 import { InvalidArgumentError, UnsupportedCodecError } from '../../errors/errors.ts'
 import { compressionTypes, type Codec, type CodecName, type CompressionType } from './codec.ts'
-import { gzip } from './gzip.ts'
-import { lz4 } from './lz4.ts'
-import { snappy } from './snappy.ts'
-import { zstd } from './zstd.ts'
+import { checkCompressionLevel } from './level.ts'
 
 export interface Codecs {
   /** The codec of a name; undefined for 'none'. Throws `UnsupportedCodecError` for a name that Kafka does not know. */
@@ -14,7 +11,34 @@ export interface Codecs {
   get(name: CompressionType): Codec | undefined
 }
 
-const registered: (Codec | undefined)[] = [undefined, gzip, snappy, lz4, zstd]
+/** One of our own codecs, whose code is imported when it is loaded: most programs need one of the four, or none. */
+function lazily(name: CodecName, importCodec: () => Promise<Codec>): Codec {
+  let codec: Codec | undefined
+  const loadedCodec = (): Codec => {
+    if (codec === undefined) throw new UnsupportedCodecError(`the codec ${name} was used before it was loaded`)
+    return codec
+  }
+  return {
+    name,
+    id: compressionTypes.indexOf(name),
+    checkLevel: (level) => checkCompressionLevel(name, level),
+    async load() {
+      const imported = await importCodec()
+      await imported.load()
+      codec = imported
+    },
+    compress: (source, level) => loadedCodec().compress(source, level),
+    decompress: (source, maxBytes, magic) => loadedCodec().decompress(source, maxBytes, magic),
+  }
+}
+
+const registered: (Codec | undefined)[] = [
+  undefined,
+  lazily('gzip', async () => (await import('./gzip.ts')).gzip),
+  lazily('snappy', async () => (await import('./snappy.ts')).snappy),
+  lazily('lz4', async () => (await import('./lz4.ts')).lz4),
+  lazily('zstd', async () => (await import('./zstd.ts')).zstd),
+]
 
 /** The codecs in use: our own, until {@link registerCodec} replaces one. */
 export const codecs: Codecs = {

@@ -4,22 +4,15 @@ import { constants } from 'node:buffer'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { CorruptRecordError } from '../../errors/errors.ts'
 import type { Codec } from './codec.ts'
-import { levelCheck } from './level.ts'
-
-const checkLevel = levelCheck(
-  'gzip',
-  (level) => level === -1 || (level >= 1 && level <= 9),
-  '1 to 9, or -1 for its default',
-)
+import { checkCompressionLevel } from './level.ts'
 
 export const gzip: Codec = {
   name: 'gzip',
   id: 1,
   load: () => Promise.resolve(),
-  checkLevel,
 
   compress(source, level = -1) {
-    checkLevel(level)
+    checkCompressionLevel('gzip', level)
     return gzipSync(source, { level })
   },
 

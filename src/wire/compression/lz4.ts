@@ -4,7 +4,7 @@
 
 import { CorruptRecordError } from '../../errors/errors.ts'
 import type { Codec } from './codec.ts'
-import { levelCheck } from './level.ts'
+import { checkCompressionLevel } from './level.ts'
 import { decodeLz4Block, encodeLz4BlockHigh, lz4BlockBound, lz4BlockContentSize } from './lz4-block.ts'
 import { loadPackage, notLoaded } from './package-codec.ts'
 import { xxHash32 } from './xxhash32.ts'
@@ -26,12 +26,9 @@ const DEFAULT_LEVEL = 9
 
 let lz4Wasm: Lz4Wasm | undefined
 
-const checkLevel = levelCheck('lz4', (level) => level >= 1 && level <= 17, '1 to 17')
-
 export const lz4: Codec = {
   name: 'lz4',
   id: 3,
-  checkLevel,
 
   async load() {
     lz4Wasm ??= loadPackage<Lz4Wasm>('lz4', 'lz4-wasm-nodejs')
@@ -40,7 +37,7 @@ export const lz4: Codec = {
   /** Level 9 is the fast compressor; every other one tries 2^(level - 1) earlier places at each position. */
   compress(source, level = DEFAULT_LEVEL) {
     if (lz4Wasm === undefined) throw notLoaded('lz4')
-    checkLevel(level)
+    checkCompressionLevel('lz4', level)
     const blocks = Math.ceil(source.length / BLOCK_BYTES)
     const target = Buffer.allocUnsafe(7 + blocks * (4 + lz4BlockBound(BLOCK_BYTES)) + 4)
     target.writeUInt32LE(FRAME_MAGIC, 0)

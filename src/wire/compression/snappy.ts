@@ -1,8 +1,9 @@
 /** snappy, in both framings that Kafka knows: the block format alone, and the one of snappy-java ("xerial"), which the
  *  Java client writes and every client reads. */
 
-import { CorruptRecordError, InvalidOptionError } from '../../errors/errors.ts'
+import { CorruptRecordError } from '../../errors/errors.ts'
 import type { Codec } from './codec.ts'
+import { checkCompressionLevel } from './level.ts'
 import { loadPackage, notLoaded } from './package-codec.ts'
 
 interface SnappyWasm {
@@ -22,14 +23,9 @@ const MAX_EXPANSION = 22
 
 let snappyWasm: SnappyWasm | undefined
 
-function checkLevel(level: number): void {
-  throw new InvalidOptionError('compression', `snappy has no compression levels, so level ${level} cannot be honoured`)
-}
-
 export const snappy: Codec = {
   name: 'snappy',
   id: 2,
-  checkLevel,
 
   async load() {
     snappyWasm ??= loadPackage<SnappyWasm>('snappy', 'snappy-wasm')
@@ -37,7 +33,7 @@ export const snappy: Codec = {
 
   compress(source, level) {
     if (snappyWasm === undefined) throw notLoaded('snappy')
-    if (level !== undefined) checkLevel(level)
+    if (level !== undefined) checkCompressionLevel('snappy', level)
     const chunks: Uint8Array[] = [Buffer.from([...MAGIC, 0, 0, 0, VERSION, 0, 0, 0, VERSION])]
     for (let at = 0; at < source.length; at += BLOCK_BYTES) {
       const block = snappyWasm.compress_raw(source.subarray(at, Math.min(at + BLOCK_BYTES, source.length)))

@@ -3,7 +3,7 @@
 import zlib from 'node:zlib'
 import { CorruptRecordError } from '../../errors/errors.ts'
 import type { Codec } from './codec.ts'
-import { levelCheck } from './level.ts'
+import { checkCompressionLevel } from './level.ts'
 import { loadPackage, notLoaded } from './package-codec.ts'
 import { zstdFrames } from './zstd-frames.ts'
 
@@ -16,9 +16,9 @@ interface Engine {
 
 /** What node:zlib has from 22.15 on; a default import, because naming it would not link on older ones. */
 interface ZlibWithZstd {
-  zstdCompressSync?(source: Uint8Array, options: { params: Record<number, number> }): Buffer
-  zstdDecompressSync?(source: Uint8Array, options: { maxOutputLength: number }): Buffer
-  constants: { ZSTD_c_compressionLevel?: number }
+  readonly zstdCompressSync?: (source: Uint8Array, options: { params: Record<number, number> }) => Buffer
+  readonly zstdDecompressSync?: (source: Uint8Array, options: { maxOutputLength: number }) => Buffer
+  readonly constants: { ZSTD_c_compressionLevel?: number }
 }
 
 interface ZstdWasm {
@@ -29,15 +29,12 @@ interface ZstdWasm {
 
 const DEFAULT_LEVEL = 3
 
-const checkLevel = levelCheck('zstd', (level) => level >= -131_072 && level <= 22, '-131072 to 22')
-
 let engine: Engine | undefined
 let loading: Promise<Engine> | undefined
 
 export const zstd: Codec = {
   name: 'zstd',
   id: 4,
-  checkLevel,
 
   async load() {
     loading ??= loadEngine()
@@ -51,7 +48,7 @@ export const zstd: Codec = {
 
   compress(source, level = DEFAULT_LEVEL) {
     if (engine === undefined) throw notLoaded('zstd')
-    checkLevel(level)
+    checkCompressionLevel('zstd', level)
     return engine.compress(source, level)
   },
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { codecs, registerCodec } from '#src/wire/compression/codecs.js'
 import { readControlRecord, writeTransactionMarker } from '#src/wire/records/control-record.js'
 import { crc32c } from '#src/wire/records/crc32c.js'
-import { DefaultRecordBatch } from '#src/wire/records/record-batch.js'
+import type { DefaultRecordBatch } from '#src/wire/records/record-batch.js'
 import { RecordBatchBuilder } from '#src/wire/records/record-batch-builder.js'
 import { RecordBatchReader } from '#src/wire/records/record-batch-reader.js'
 
@@ -39,7 +39,7 @@ describe('a fetched field', () => {
     const seen: string[] = []
     const reader = new RecordBatchReader(field)
     for (const batch of reader) {
-      for (const record of batch.cursor()) seen.push(`${record.offset}${record.value}`)
+      for (const record of batch.cursor()) seen.push(`${record.offset}${String(record.value)}`)
     }
     assert.deepEqual(seen, ['10a', '11b', '20c', '30d', '31e', '32f'])
     assert.equal(reader.position, field.length)
@@ -203,6 +203,7 @@ describe('a control record', () => {
 describe('the codec registry', () => {
   test('uses a codec that replaces ours', async (t) => {
     const gzip = codecs.get('gzip')
+    await gzip.load()
     t.after(() => registerCodec(gzip))
     let decompressed = 0
     registerCodec({
@@ -216,6 +217,16 @@ describe('the codec registry', () => {
     builder.append(1, 'a', 'b')
     assert.equal(readAll(builder.seal({ codec: codecs.get('gzip') })), 1)
     assert.equal(decompressed, 1)
+  })
+
+  test('says so when a codec is used before it was loaded', () => {
+    const builder = new RecordBatchBuilder({ sizeLimit: 1000 })
+    builder.append(1, 'a', 'b')
+    const snappy = codecs.get('snappy')
+    assert.throws(() => builder.seal({ codec: snappy }), { code: 'UNSUPPORTED_CODEC', message: /before it was loaded/ })
+    assert.throws(() => snappy.decompress(Buffer.alloc(5), 100), { code: 'UNSUPPORTED_CODEC' })
+    assert.equal(builder.isSealed, false)
+    assert.equal(readAll(builder.seal()), 1)
   })
 
   test('refuses a codec under a name or number that is not its own', () => {
