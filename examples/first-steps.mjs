@@ -1,4 +1,5 @@
-// First steps with Jackdaw: make a topic, produce ten orders, read them back as a member of a group.
+// First steps with Jackdaw: make a topic, produce ten orders, read them back as a member of a group, let a second member
+// join. `npm start` runs this.
 //
 //     BOOTSTRAP_SERVERS=localhost:9092 node examples/first-steps.mjs
 
@@ -32,13 +33,7 @@ for (const { partition, offset } of sent) console.log(`  sent to partition ${par
 await producer.close()
 
 // 3. A consumer in a group: it is given the partitions, reads on from what the group has committed, and commits.
-const consumer = new Consumer({ ...connection, groupId: `${topic}-readers`, autoOffsetReset: 'earliest' })
-await consumer.start()
-await consumer.subscribe([topic], {
-  onAssigned: (partitions) => {
-    console.log(`our part of the group's work: partitions ${partitions.map(({ partition }) => partition).join(', ')}`)
-  },
-})
+const consumer = await joinGroup('first')
 let count = 0
 for await (const record of consumer) {
   const { number, item } = JSON.parse(String(record.value))
@@ -49,11 +44,38 @@ for await (const record of consumer) {
   if (count === sent.length) break
 }
 await consumer.commit()
-await consumer.close()
 console.log(`read ${count} of ${sent.length} records, and committed them`)
 
-// 4. Tidy up.
+// 4. A second member joins, and the group shares the work out anew. Whoever reads takes part in that.
+const newcomer = await joinGroup('second')
+const reading = readUntilClosed(consumer)
+await newcomer.assigned({ signal: AbortSignal.timeout(30_000) })
+console.log(`first member has ${names(consumer.assignment())}, second member has ${names(newcomer.assignment())}`)
+await newcomer.close()
+await consumer.close()
+await reading
+
+// 5. Tidy up.
 const [deleted] = await admin.deleteTopics([topic])
 if (deleted.error !== null) throw deleted.error
 await admin.close()
 console.log('deleted the topic: done')
+
+async function joinGroup(name) {
+  const member = new Consumer({ ...connection, groupId: `${topic}-readers`, autoOffsetReset: 'earliest' })
+  await member.start()
+  await member.subscribe([topic], {
+    onAssigned: (partitions) => console.log(`${name} member of the group: given ${names(partitions)}`),
+    onRevoked: (partitions) => console.log(`${name} member of the group: gave up ${names(partitions)}`),
+  })
+  return member
+}
+
+async function readUntilClosed(member) {
+  for await (const record of member) console.log(`  partition ${record.partition}, offset ${record.offset}`)
+}
+
+function names(partitions) {
+  if (partitions.length === 0) return 'no partitions'
+  return partitions.map(({ partition }) => `partition ${partition}`).join(' and ')
+}
