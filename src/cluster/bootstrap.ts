@@ -96,7 +96,7 @@ export class Bootstrap {
 
 function unreachable(failures: readonly { server: string; error: unknown }[]): KafkaError {
   const errors = failures.map(({ error }) => error)
-  const list = failures.map(({ server, error }) => `${server}: ${messageOf(error)}`).join('; ')
+  const list = failures.map(describeFailure).join('; ')
   const message =
     failures.length === 1
       ? `the bootstrap server did not help: ${list}`
@@ -107,6 +107,7 @@ function unreachable(failures: readonly { server: string; error: unknown }[]): K
   return new ConnectionError(message, { cause, retriable, persistence: 'not-persisted' })
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function describeFailure({ server, error }: { server: string; error: unknown }): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.includes(server) ? message : `${server}: ${message}`
 }
