@@ -12,6 +12,7 @@ import { countOfRecords, Progress } from '../progress.ts'
 import type { Terminal } from '../terminal.ts'
 
 const mostBytes = 1_048_576
+const bulkBatchBytes = 262_144
 
 const flags = {
   ...connectionFlags,
@@ -65,6 +66,8 @@ async function produceLines({ positionals, flags: given, terminal }: Invocation<
     acks: given.acks === undefined || given.acks === 'all' ? 'all' : given.acks === '1' ? 1 : 0,
     compression: given.compression ?? 'none',
     maxRequestSize: longestBytes,
+    // A stream fills large batches at once, and they cost the broker less; a line that is typed still goes out after 5 ms.
+    batchSize: Math.min(bulkBatchBytes, longestBytes),
     onDeliveryError: (error, { count }) => {
       failure.add(error, count)
     },
