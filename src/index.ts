@@ -1,8 +1,5 @@
 /** The public API, in the order a newcomer meets it. Nothing else: what is not here is nobody's to import. */
 
-export { Cluster } from './cluster/cluster.ts'
-export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
-
 export { Producer } from './producer/producer.ts'
 export type { CompressionChoice, CompressionName, ProducerOptions } from './producer/producer-options.ts'
 export type {
@@ -12,7 +9,7 @@ export type {
   RecordHeadersInit,
   RecordMetadata,
 } from './producer/producer-record.ts'
-export type { Partitioner } from './producer/partitioner.ts'
+export type { Partitioner, PartitionerContext, PartitionerFunction } from './producer/partitioner.ts'
 export type { SendBatchResult } from './producer/batch-delivery.ts'
 export type { ProducerMetrics } from './producer/producer-metrics.ts'
 export {
@@ -68,6 +65,15 @@ export type {
 export type { ConfigResource, ConfigResourceType } from './admin/config-resources.ts'
 export type { ConfigEntry, ConfigSource, ConfigType, ConfigValue } from './admin/config-values.ts'
 
+export { Cluster, type MetadataListener, type RefreshOptions, type TopicOptions } from './cluster/cluster.ts'
+export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
+export type { HostAndPort } from './network/address.ts'
+export type { BrokerAddress, MetadataSnapshot, PartitionMetadata, TopicMetadata } from './cluster/metadata.ts'
+export type { CoordinatorType, Lane, Target } from './cluster/target.ts'
+export type { RequestInit, RetryOptions, SendOptions } from './cluster/send-options.ts'
+export type { Remedy } from './cluster/remedy.ts'
+export type { WaitOptions } from './async/wait.ts'
+
 export type { TopicPartition } from './model/topic-partition.ts'
 export type { OffsetAndMetadata, TopicPartitionOffset } from './model/offset-and-metadata.ts'
 export type { ConsumerGroupMetadata } from './model/consumer-group-metadata.ts'
@@ -85,6 +91,7 @@ export {
   IllegalStateError,
   InvalidArgumentError,
   InvalidOptionError,
+  NoOffsetError,
   ProtocolError,
   TimeoutError,
   UnsupportedCodecError,
