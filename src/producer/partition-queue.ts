@@ -4,15 +4,20 @@
 import type { Backoff } from '../async/backoff.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import { Linked } from './linked-line.ts'
-import type { ProducerBatch } from './producer-batch.ts'
 
-export class PartitionQueue extends Linked<PartitionQueue> implements TopicPartition {
+/** All that a queue wants to know of its batches. */
+export interface QueuedBatch {
+  /** Wants to be sent. */
+  readonly ready: boolean
+}
+
+export class PartitionQueue<Batch extends QueuedBatch> extends Linked<PartitionQueue<Batch>> implements TopicPartition {
   readonly topic: string
   readonly partition: number
   /** Oldest first. A batch that must be tried again comes back to the front. */
-  readonly batches: ProducerBatch[] = []
+  readonly batches: Batch[] = []
   /** The last of `batches` while records may still be added to it. */
-  open: ProducerBatch | undefined = undefined
+  open: Batch | undefined = undefined
   /** While `open` lingers (the queue then stands in the accumulator's line): when it is ready. */
   lingerUntil = 0
   lingering = false

@@ -10,10 +10,13 @@ import type { PartitionQueue } from './partition-queue.ts'
 import type { BatchStamp } from './producer-identity.ts'
 import type { RecordMetadata } from './producer-record.ts'
 
+/** A partition's queue, of the batches there are here. */
+export type BatchQueue = PartitionQueue<ProducerBatch>
+
 export interface ProducerBatchInit {
   /** Counts batches in the order of their opening: the order that a partition's batches keep through every retry. */
   readonly number: number
-  readonly queue: PartitionQueue
+  readonly queue: BatchQueue
   readonly builder: RecordBatchBuilder
   /** Bytes taken from the producer's memory for it. */
   readonly reservedBytes: number
@@ -37,7 +40,7 @@ type Outcome = (index: number, timestamp: number) => RecordMetadata
 
 export class ProducerBatch extends Linked<ProducerBatch> {
   readonly number: number
-  readonly queue: PartitionQueue
+  readonly queue: BatchQueue
   readonly builder: RecordBatchBuilder
   readonly reservedBytes: number
   readonly createdAt: number

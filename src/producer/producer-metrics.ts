@@ -35,7 +35,6 @@ export interface ProducerMetrics {
 
 /** The counters behind it, written where things happen. */
 export class ProducerCounters {
-  recordsAppended = 0
   recordsAcknowledged = 0
   recordsFailed = 0
   batchesSent = 0
@@ -44,4 +43,20 @@ export class ProducerCounters {
   bytesSent = 0
   retries = 0
   requestLatencyMs = 0
+
+  /** What was counted so far. */
+  read(): Omit<ProducerCounters, 'read'> {
+    const { recordsAcknowledged, recordsFailed, batchesSent, batchesDivided } = this
+    const { requestsSent, bytesSent, retries, requestLatencyMs } = this
+    return {
+      recordsAcknowledged,
+      recordsFailed,
+      batchesSent,
+      batchesDivided,
+      requestsSent,
+      bytesSent,
+      retries,
+      requestLatencyMs,
+    }
+  }
 }

@@ -44,9 +44,14 @@ import {
 } from './producer-record.ts'
 import { RecordAccumulator } from './record-accumulator.ts'
 import { RecordIntake } from './record-intake.ts'
-import { EnqueueWaiter, SendBatchWaiter, SendWaiter, type RecordWaiterInit } from './record-waiter.ts'
+import {
+  EnqueueWaiter,
+  SendBatchWaiter,
+  SendWaiter,
+  type ProducedTopic,
+  type RecordWaiterInit,
+} from './record-waiter.ts'
 import { Sender } from './sender.ts'
-import type { TopicQueues } from './topic-queues.ts'
 import type { PreparedRecord } from './waiting-room.ts'
 
 /** How far a batch's header and the fields of a record may exceed the bytes of key and value, generously. */
@@ -334,7 +339,7 @@ export class Producer {
 
   /** Appends records until one has to wait. Returns how many were appended. */
   #placeBatch(
-    topic: TopicQueues,
+    topic: ProducedTopic,
     records: readonly BatchRecord[],
     allHeaders: readonly (readonly WrittenHeader[] | undefined)[] | undefined,
     now: number,
@@ -449,7 +454,7 @@ export class Producer {
   /** What the producer has done so far and holds now: a snapshot, which does not change. */
   metrics(): ProducerMetrics {
     const { capacity, available } = this.#memory
-    const counters = this.#counters
+    const counters = this.#counters.read()
     let open = 0
     for (const batch of this.#accumulator.incomplete) open += batch.count
     return {
@@ -482,7 +487,7 @@ export class Producer {
     if (this.#ended !== undefined) throw this.#ended
   }
 
-  #topicOf(record: ProducerRecord): TopicQueues {
+  #topicOf(record: ProducerRecord): ProducedTopic {
     this.#requireOpen()
     if (typeof record !== 'object' || record === null) {
       throw refusal(`a record must be an object with a topic and a value, not ${quote(record)}`)
@@ -516,7 +521,7 @@ export class Producer {
   }
 
   #waiterInit(
-    topic: TopicQueues,
+    topic: ProducedTopic,
     records: readonly PreparedRecord[],
     maxBlockMs: number,
     signal: AbortSignal | undefined,

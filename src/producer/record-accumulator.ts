@@ -8,8 +8,7 @@ import { RecordBatchBuilder, recordSizeUpperBound } from '../wire/records/record
 import type { BufferMemory } from './buffer-memory.ts'
 import type { FlushEpoch, FlushEpochs } from './flush-epochs.ts'
 import { LinkedLine } from './linked-line.ts'
-import type { PartitionQueue } from './partition-queue.ts'
-import { ProducerBatch } from './producer-batch.ts'
+import { ProducerBatch, type BatchQueue } from './producer-batch.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
 
 export interface AccumulatorOptions {
@@ -24,7 +23,7 @@ export interface AccumulatorOptions {
 /** Who hears what becomes of batches. Set once, before the first record: the two know each other. */
 export interface AccumulatorEvents {
   /** The partition may have something to send. */
-  ready(queue: PartitionQueue): void
+  ready(queue: BatchQueue): void
   /** The batch's time is over; its deliveries are not told yet, and it is in no queue any more. */
   expired(batch: ProducerBatch): void
   /** Memory came back. */
@@ -36,11 +35,11 @@ export class RecordAccumulator {
   readonly #clock: Clock
   #events: AccumulatorEvents = { ready: () => {}, expired: () => {}, room: () => {} }
   /** Partitions whose last batch lingers, the first due first: all linger equally long. */
-  readonly #lingering = new LinkedLine<PartitionQueue>()
+  readonly #lingering = new LinkedLine<BatchQueue>()
   /** Batches whose deliveries are not told, the first due first: all have equally long. */
   readonly #incomplete = new LinkedLine<ProducerBatch>()
   /** Partitions that wait before they try again. */
-  readonly #delayed = new Set<PartitionQueue>()
+  readonly #delayed = new Set<BatchQueue>()
   #timer: Timer | undefined
   #timerAt = Infinity
   #number = 0
@@ -65,7 +64,7 @@ export class RecordAccumulator {
   }
 
   /** Partitions that wait before they try again. */
-  get delayed(): ReadonlySet<PartitionQueue> {
+  get delayed(): ReadonlySet<BatchQueue> {
     return this.#delayed
   }
 
@@ -74,7 +73,7 @@ export class RecordAccumulator {
    * undefined when there is no memory for another batch.
    */
   append(
-    queue: PartitionQueue,
+    queue: BatchQueue,
     timestamp: number,
     key: RecordBytes,
     value: RecordBytes,
@@ -89,7 +88,7 @@ export class RecordAccumulator {
   }
 
   #open(
-    queue: PartitionQueue,
+    queue: BatchQueue,
     timestamp: number,
     key: RecordBytes,
     value: RecordBytes,
@@ -139,7 +138,7 @@ export class RecordAccumulator {
   }
 
   /** Ends the partition's open batch: what comes next goes to a new one. */
-  close(queue: PartitionQueue): void {
+  close(queue: BatchQueue): void {
     const { open } = queue
     if (open === undefined) return
     queue.open = undefined
@@ -147,7 +146,7 @@ export class RecordAccumulator {
   }
 
   /** The partition's open batch does not linger any longer. Records may still be added until it is drained. */
-  expedite(queue: PartitionQueue): void {
+  expedite(queue: BatchQueue): void {
     const { open } = queue
     if (open !== undefined && !open.ready) this.#makeReady(queue, open)
   }
@@ -172,7 +171,7 @@ export class RecordAccumulator {
   }
 
   /** Takes the partition's first batch out of its queue, to be sent. The caller has seen that it is ready. */
-  takeFirst(queue: PartitionQueue): ProducerBatch {
+  takeFirst(queue: BatchQueue): ProducerBatch {
     const batch = queue.batches.shift()!
     if (queue.open === batch) queue.open = undefined
     batch.inFlight = true
@@ -247,14 +246,14 @@ export class RecordAccumulator {
   }
 
   /** Nothing of the partition is sent before the moment comes. */
-  delay(queue: PartitionQueue, until: number): void {
+  delay(queue: BatchQueue, until: number): void {
     queue.retryAt = until
     this.#delayed.add(queue)
     this.#wakeAt(until)
   }
 
   /** The partition need not wait any longer. */
-  undelay(queue: PartitionQueue): void {
+  undelay(queue: BatchQueue): void {
     queue.retryAt = 0
     this.#delayed.delete(queue)
     this.#events.ready(queue)
@@ -267,13 +266,13 @@ export class RecordAccumulator {
     this.#timerAt = Infinity
   }
 
-  #makeReady(queue: PartitionQueue, batch: ProducerBatch): void {
+  #makeReady(queue: BatchQueue, batch: ProducerBatch): void {
     batch.ready = true
     this.#stopLingering(queue)
     this.#events.ready(queue)
   }
 
-  #stopLingering(queue: PartitionQueue): void {
+  #stopLingering(queue: BatchQueue): void {
     if (!queue.lingering) return
     queue.lingering = false
     this.#lingering.remove(queue)

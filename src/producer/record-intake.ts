@@ -18,7 +18,7 @@ import type { ProducerBatch } from './producer-batch.ts'
 import type { ResolvedProducerOptions } from './producer-options.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
-import type { RecordWaiter } from './record-waiter.ts'
+import type { ProducedTopic, RecordWaiter } from './record-waiter.ts'
 import { TopicQueues } from './topic-queues.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -48,15 +48,15 @@ export class RecordIntake {
   readonly #epochs: FlushEpochs
   readonly #options: ResolvedProducerOptions
   readonly #start: () => Promise<unknown>
-  readonly #topics = new Map<string, TopicQueues>()
+  readonly #topics = new Map<string, ProducedTopic>()
   readonly #room: WaitingRoom<RecordWaiter>
   /** Who waits for memory, in the order of the calls, whatever the topic. */
   readonly #memoryLine = new LinkedLine<RecordWaiter>()
   readonly #closing = new AbortController()
   /** Why the last look-up of a topic failed, for whoever gives up on it. */
-  readonly #lastErrors = new Map<TopicQueues, KafkaError>()
+  readonly #lastErrors = new Map<ProducedTopic, KafkaError>()
   #isStarted = false
-  #lastTopic: TopicQueues | undefined
+  #lastTopic: ProducedTopic | undefined
   #drained: Deferred<void> | undefined
   /** What an `enqueue` that was refused would have needed: of memory, and of the waiting room. */
   #refusedBytes = 0
@@ -88,7 +88,7 @@ export class RecordIntake {
   }
 
   /** The state of a topic, made when it is first asked for. Not to be kept: a topic that is not used is forgotten. */
-  topic(name: string): TopicQueues {
+  topic(name: string): ProducedTopic {
     const last = this.#lastTopic
     if (last !== undefined && last.name === name) return last
     const topic = this.#topics.get(name) ?? this.#newTopic(name)
@@ -96,8 +96,8 @@ export class RecordIntake {
     return topic
   }
 
-  #newTopic(name: string): TopicQueues {
-    const topic = new TopicQueues(name, this.#cluster.clock.now())
+  #newTopic(name: string): ProducedTopic {
+    const topic: ProducedTopic = new TopicQueues(name, this.#cluster.clock.now())
     if (this.#isStarted) topic.update(this.#cluster.metadata)
     this.#topics.set(name, topic)
     this.#cluster.useTopics(this, this.#topics.keys())
@@ -121,7 +121,7 @@ export class RecordIntake {
    * @param partition -1: the partitioner chooses
    */
   tryPlace(
-    topic: TopicQueues,
+    topic: ProducedTopic,
     partition: number,
     timestamp: number,
     key: RecordBytes,
@@ -165,14 +165,14 @@ export class RecordIntake {
   }
 
   /** Whether so many bytes would find room, in batches or in line. */
-  hasRoomFor(topic: TopicQueues, bytes: number): boolean {
+  hasRoomFor(topic: ProducedTopic, bytes: number): boolean {
     if (this.#room.hasRoomFor(bytes)) return true
     if (this.#memoryLine.size > 0 || topic.line.size > 0 || topic.partitionCount === 0) return false
     return this.#room.hasRoomFor(bytes - this.#memory.available)
   }
 
   /** Whether an `enqueue` for the topic may wait: only metadata, never memory. Remembers a refusal for `drained`. */
-  mayWaitForTopic(topic: TopicQueues, partition: number, waitingBytes: number): boolean {
+  mayWaitForTopic(topic: ProducedTopic, partition: number, waitingBytes: number): boolean {
     const unknown = topic.partitionCount === 0 || partition >= topic.partitionCount || topic.line.size > 0
     if (unknown && this.#room.hasRoomFor(waitingBytes)) return true
     if (unknown) this.#refusedWaitingBytes = Math.max(this.#refusedWaitingBytes, waitingBytes)
@@ -287,7 +287,7 @@ export class RecordIntake {
   }
 
   /** A partition is named that is not known: all who wait for the topic's memory wait for its metadata first, in order. */
-  #sendBack(topic: TopicQueues): void {
+  #sendBack(topic: ProducedTopic): void {
     for (const waiter of this.#memoryLine) {
       if (waiter.topic === topic) this.#room.move(waiter, topic.line)
     }
@@ -295,7 +295,7 @@ export class RecordIntake {
   }
 
   #place(
-    topic: TopicQueues,
+    topic: ProducedTopic,
     partition: number,
     timestamp: number,
     key: RecordBytes,
@@ -327,7 +327,7 @@ export class RecordIntake {
   }
 
   #placeSticky(
-    topic: TopicQueues,
+    topic: ProducedTopic,
     timestamp: number,
     value: RecordBytes,
     headers: readonly WrittenHeader[] | undefined,
@@ -357,7 +357,7 @@ export class RecordIntake {
   }
 
   /** Finds out about a topic that records wait for. Asked again while it does so, it does nothing. */
-  #lookUp(topic: TopicQueues): void {
+  #lookUp(topic: ProducedTopic): void {
     if (topic.lookedUp || this.#closing.signal.aborted) return
     topic.lookedUp = true
     this.#findOut(topic)
@@ -371,7 +371,7 @@ export class RecordIntake {
       })
   }
 
-  async #findOut(topic: TopicQueues): Promise<void> {
+  async #findOut(topic: ProducedTopic): Promise<void> {
     const { signal } = this.#closing
     const backoff = this.#cluster.newBackoff()
     for (let first = topic.line.first; first !== undefined && !signal.aborted; first = topic.line.first) {
@@ -401,7 +401,7 @@ export class RecordIntake {
     }
   }
 
-  #serveLine(topic: TopicQueues): void {
+  #serveLine(topic: ProducedTopic): void {
     for (const waiter of topic.line) {
       waiter.partitionsChecked = true
       this.#room.move(waiter, this.#memoryLine)
@@ -409,7 +409,7 @@ export class RecordIntake {
     this.serve()
   }
 
-  #refuseLine(topic: TopicQueues, reason: unknown): void {
+  #refuseLine(topic: ProducedTopic, reason: unknown): void {
     const error =
       reason instanceof KafkaError && reason.persistence === undefined ? asNotPersisted(reason, topic.name) : reason
     for (const waiter of topic.line) {

@@ -8,12 +8,15 @@ import type { RecordMetadata } from './producer-record.ts'
 import type { TopicQueues } from './topic-queues.ts'
 import { Waiter, type WaiterInit } from './waiting-room.ts'
 
+/** What a producer holds of a topic, with the line of those who wait for it. */
+export type ProducedTopic = TopicQueues<RecordWaiter>
+
 export interface RecordWaiterInit extends WaiterInit {
-  readonly topic: TopicQueues
+  readonly topic: ProducedTopic
 }
 
 export abstract class RecordWaiter extends Waiter<RecordWaiter> {
-  readonly topic: TopicQueues
+  readonly topic: ProducedTopic
   /** The highest partition that any of the records names; -1 when none does. */
   readonly highestPartition: number
   /** Whether the topic's partitions were asked for since it came: one that is still not there does not exist. */

@@ -20,9 +20,8 @@ import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { BufferPool } from '../wire/records/buffer-pool.ts'
 import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
 import type { DrainGate } from './drain-gate.ts'
-import type { PartitionQueue } from './partition-queue.ts'
 import { errorsOf, surelyNotPersisted } from './produce-errors.ts'
-import type { ProducerBatch } from './producer-batch.ts'
+import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import type { ProducerCounters } from './producer-metrics.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
@@ -48,7 +47,7 @@ export interface SenderOptions {
 /** What is on its way to one broker, and which partitions want to follow. */
 interface BrokerDrain {
   readonly node: number
-  queues: PartitionQueue[]
+  queues: BatchQueue[]
   inFlight: number
 }
 
@@ -67,7 +66,7 @@ export class Sender {
   /** Loaded before anything is ready. */
   codec: Codec | undefined = undefined
   readonly #drains = new Map<number, BrokerDrain>()
-  #ready: PartitionQueue[] = []
+  #ready: BatchQueue[] = []
   #woken = false
   #stopped = false
   #inFlight = 0
@@ -84,7 +83,7 @@ export class Sender {
   }
 
   /** Looks at the partition at the end of this turn of the event loop, if it has something to send. */
-  schedule(queue: PartitionQueue): void {
+  schedule(queue: BatchQueue): void {
     if (queue.scheduled || queue.retryAt > 0 || !queue.hasReady || this.#stopped) return
     if (queue.inFlight >= this.#options.identity.maxInFlightPerPartition) return
     queue.scheduled = true
@@ -171,7 +170,7 @@ export class Sender {
   }
 
   /** Puts the partition at the end of its leader's queue. */
-  #route(queue: PartitionQueue): void {
+  #route(queue: BatchQueue): void {
     if (!queue.hasReady || queue.retryAt > 0 || !this.#options.gate.isOpen(queue)) {
       queue.scheduled = false
       return
@@ -188,7 +187,7 @@ export class Sender {
   }
 
   /** Asks for newer metadata and lets the partition wait for it; fails its batches if there is no hope in that. */
-  #leaderless(queue: PartitionQueue): void {
+  #leaderless(queue: BatchQueue): void {
     const { topic, partition } = queue
     const known = this.#cluster.metadata.topics.get(topic)?.error ?? 'NONE'
     const code = known === 'NONE' ? leaderNotAvailable : brokerErrorNumber(known)
@@ -441,7 +440,7 @@ export class Sender {
     this.#backOff(queue)
   }
 
-  #backOff(queue: PartitionQueue): void {
+  #backOff(queue: BatchQueue): void {
     queue.backoff ??= this.#cluster.newBackoff()
     this.#accumulator.delay(queue, this.#cluster.clock.now() + queue.backoff.nextMs())
   }

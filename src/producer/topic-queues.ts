@@ -2,19 +2,20 @@
  *  hear it. Does not ask for metadata; it is told. */
 
 import type { MetadataSnapshot } from '../cluster/metadata.ts'
-import { LinkedLine } from './linked-line.ts'
+import { LinkedLine, type Linked } from './linked-line.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { StickyChoice, type PartitionView } from './partitioner.ts'
-import type { RecordWaiter } from './record-waiter.ts'
+import type { BatchQueue } from './producer-batch.ts'
 
 const none: readonly number[] = []
 
-export class TopicQueues implements PartitionView {
+/** `Waiting` is whatever stands in the line. */
+export class TopicQueues<Waiting extends Linked<Waiting>> implements PartitionView {
   readonly name: string
   /** By partition; made when first written to. Never shrinks: what is queued must go its way or expire. */
-  readonly queues: (PartitionQueue | undefined)[] = []
+  readonly queues: (BatchQueue | undefined)[] = []
   /** Records that wait for the topic's partitions to be known. */
-  readonly line: LinkedLine<RecordWaiter> = new LinkedLine()
+  readonly line: LinkedLine<Waiting> = new LinkedLine()
   readonly sticky: StickyChoice = new StickyChoice()
   /** How many partitions the topic has; 0 until it is known. */
   partitionCount = 0
@@ -43,7 +44,7 @@ export class TopicQueues implements PartitionView {
     this.availablePartitions = available
   }
 
-  queue(partition: number): PartitionQueue {
+  queue(partition: number): BatchQueue {
     return (this.queues[partition] ??= new PartitionQueue(this.name, partition))
   }
 

@@ -4,7 +4,7 @@
 
 import type { Clock, Timer } from '../async/clock.ts'
 import type { FlushEpoch } from './flush-epochs.ts'
-import { Linked, LinkedLine } from './linked-line.ts'
+import { Linked, type LinkedLine } from './linked-line.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
 
 /** A record that passed all checks. */

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { BufferMemory } from '#src/producer/buffer-memory.js'
 import { FlushEpochs } from '#src/producer/flush-epochs.js'
 import { PartitionQueue } from '#src/producer/partition-queue.js'
-import type { ProducerBatch } from '#src/producer/producer-batch.js'
+import type { BatchQueue, ProducerBatch } from '#src/producer/producer-batch.js'
 import { RecordAccumulator } from '#src/producer/record-accumulator.js'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -20,7 +20,7 @@ function make(options: { lingerMs?: number; batchSize?: number; memory?: number;
     lingerMs,
     deliveryTimeoutMs,
   })
-  const ready: PartitionQueue[] = []
+  const ready: BatchQueue[] = []
   const expired: ProducerBatch[] = []
   let roomMade = 0
   accumulator.events = {
@@ -36,14 +36,13 @@ function make(options: { lingerMs?: number; batchSize?: number; memory?: number;
       roomMade++
     },
   }
-  const append = (queue: PartitionQueue, value = 'x'.repeat(100)) =>
-    accumulator.append(queue, 1, null, value, undefined)
+  const append = (queue: BatchQueue, value = 'x'.repeat(100)) => accumulator.append(queue, 1, null, value, undefined)
   return { clock, memory: bufferMemory, epochs, accumulator, ready, expired, append, roomMade: () => roomMade }
 }
 
 test('a batch that is not full lingers, and is ready when its time has come', async () => {
   const { clock, ready, append } = make()
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   append(queue)
   await clock.advance(4)
   append(queue)
@@ -57,7 +56,7 @@ test('a batch that is not full lingers, and is ready when its time has come', as
 
 test('a batch that has no room for the next record is ready at once', () => {
   const { ready, append } = make()
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   while (queue.batches.length < 2) append(queue)
   assert.deepEqual(ready, [queue])
   assert.ok(queue.batches[0]!.builder.sizeInBytes <= 1_000)
@@ -67,7 +66,7 @@ test('a batch that has no room for the next record is ready at once', () => {
 
 test('without linger a batch is ready with its first record, and takes more until it is drained', () => {
   const { accumulator, ready, append } = make({ lingerMs: 0 })
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   const batch = append(queue)
   assert.deepEqual(ready, [queue])
   assert.equal(append(queue), batch)
@@ -77,8 +76,8 @@ test('without linger a batch is ready with its first record, and takes more unti
 
 test('only partitions whose time has come are looked at', async () => {
   const { clock, ready, append } = make()
-  const early = new PartitionQueue('orders', 0)
-  const late = new PartitionQueue('orders', 1)
+  const early = new PartitionQueue<ProducerBatch>('orders', 0)
+  const late = new PartitionQueue<ProducerBatch>('orders', 1)
   append(early)
   await clock.advance(3)
   append(late)
@@ -90,7 +89,7 @@ test('only partitions whose time has come are looked at', async () => {
 
 test('a record larger than a batch gets one of its own, which is ready', () => {
   const { accumulator, memory, ready, append } = make()
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   const small = append(queue)
   const large = append(queue, 'x'.repeat(3_000))
   assert.notEqual(large, small)
@@ -104,7 +103,7 @@ test('a record larger than a batch gets one of its own, which is ready', () => {
 
 test('no batch is opened beyond the memory, and settling one makes room', () => {
   const { accumulator, memory, append, roomMade } = make({ memory: 2_000, lingerMs: 0 })
-  const queues = [0, 1, 2].map((partition) => new PartitionQueue('orders', partition))
+  const queues = [0, 1, 2].map((partition) => new PartitionQueue<ProducerBatch>('orders', partition))
   assert.notEqual(append(queues[0]!), undefined)
   assert.notEqual(append(queues[1]!), undefined)
   assert.equal(append(queues[2]!), undefined)
@@ -121,7 +120,7 @@ test('no batch is opened beyond the memory, and settling one makes room', () => 
 
 test('a batch that comes back stands before those opened after it', () => {
   const { accumulator, append } = make({ lingerMs: 0 })
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   const batches = [0, 1, 2].map(() => {
     accumulator.close(queue)
     return append(queue)!
@@ -139,8 +138,8 @@ test('a batch that comes back stands before those opened after it', () => {
 
 test('a batch expires at its deadline, in its queue or under way, and a later one does not', async () => {
   const { clock, accumulator, memory, append, expired } = make()
-  const queue = new PartitionQueue('orders', 0)
-  const other = new PartitionQueue('orders', 1)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
+  const other = new PartitionQueue<ProducerBatch>('orders', 1)
   const lost = append(queue)!
   const underWay = append(other)!
   accumulator.expedite(other)
@@ -163,7 +162,7 @@ test('a batch expires at its deadline, in its queue or under way, and a later on
 
 test('a partition that waits to try again is ready when the time has come', async () => {
   const { clock, accumulator, ready, append } = make({ lingerMs: 0 })
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   append(queue)
   ready.length = 0
   accumulator.delay(queue, clock.now() + 50)
@@ -176,8 +175,8 @@ test('a partition that waits to try again is ready when the time has come', asyn
 
 test('a flush waits for what was accepted before it and nothing else', async () => {
   const { accumulator, epochs, append } = make()
-  const queue = new PartitionQueue('orders', 0)
-  const other = new PartitionQueue('orders', 1)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
+  const other = new PartitionQueue<ProducerBatch>('orders', 1)
   const before = append(queue)!
   let flushed = false
   const flush = epochs.flush().then(() => {
@@ -202,7 +201,7 @@ test('a record that waited before a flush is flushed with whatever batch it join
   const flush = epochs.flush().then(() => {
     flushed = true
   })
-  const queue = new PartitionQueue('orders', 0)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 0)
   const batch = append(queue)!
   accumulator.joined(batch, waited)
   epochs.settled(waited)
@@ -217,7 +216,7 @@ test('a record that waited before a flush is flushed with whatever batch it join
 
 test('each record is told its own offset and timestamp, in the order of sending', async () => {
   const { accumulator } = make()
-  const queue = new PartitionQueue('orders', 3)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 3)
   const told: Promise<unknown>[] = []
   let batch!: ProducerBatch
   for (const [timestamp, isSend] of [
@@ -245,7 +244,7 @@ test('each record is told its own offset and timestamp, in the order of sending'
 
 test('each record of a failed batch is told its own error', async () => {
   const { append } = make()
-  const queue = new PartitionQueue('orders', 3)
+  const queue = new PartitionQueue<ProducerBatch>('orders', 3)
   const told = [0, 1, 2].map(() => append(queue)!.promise(1))
   queue.open!.fail((index) => new Error(`record ${index}`))
   const results = await Promise.allSettled(told)
