@@ -162,4 +162,3 @@ export class AssignmentHost implements MembershipHost {
     return partitions.map((partition) => this.#subscription.find(partition)).filter((state) => state !== undefined)
   }
 }
-

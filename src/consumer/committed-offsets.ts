@@ -41,7 +41,9 @@ export async function committedOffsets(
     cluster.remedy(target, failure)
     const waitMs = backoff.nextMs()
     if (cluster.clock.now() + waitMs >= deadline) {
-      throw new TimeoutError(`the committed offsets of group '${groupId}' could not be fetched in time`, { cause: failure })
+      throw new TimeoutError(`the committed offsets of group '${groupId}' could not be fetched in time`, {
+        cause: failure,
+      })
     }
     await sleep(cluster.clock, waitMs, { signal })
   }
@@ -84,15 +86,25 @@ function read(
 ): Map<string, Map<number, OffsetAndMetadata>> {
   const group = response.groups[0]
   const errorCode = group?.errorCode ?? response.errorCode
-  if (errorCode !== 0) throw new BrokerError(errorCode, `the committed offsets of group '${groupId}' could not be fetched`)
+  if (errorCode !== 0)
+    throw new BrokerError(errorCode, `the committed offsets of group '${groupId}' could not be fetched`)
   const found = new Map<string, Map<number, OffsetAndMetadata>>()
   const topics = group?.topics ?? response.topics.map((topic) => ({ ...topic, topicId: zeroUuid }))
   for (const topic of topics) {
     const name = topic.topicId === zeroUuid ? topic.name : (nameOf(topic.topicId) ?? topic.name)
     const offsets = new Map<number, OffsetAndMetadata>()
-    for (const { partitionIndex, committedOffset, committedLeaderEpoch, metadata, errorCode: code } of topic.partitions) {
+    for (const {
+      partitionIndex,
+      committedOffset,
+      committedLeaderEpoch,
+      metadata,
+      errorCode: code,
+    } of topic.partitions) {
       if (code !== 0) {
-        throw new BrokerError(code, `the committed offset of partition ${partitionIndex} of '${name}' could not be fetched`)
+        throw new BrokerError(
+          code,
+          `the committed offset of partition ${partitionIndex} of '${name}' could not be fetched`,
+        )
       }
       if (committedOffset < 0) continue
       const leaderEpoch = committedLeaderEpoch < 0 ? undefined : committedLeaderEpoch

@@ -70,7 +70,12 @@ const assignorList: Check = (value) =>
     : "must be an array of different assignors out of 'range'"
 
 export const consumerOptions: OptionTable<ConsumerOptions> = {
-  groupId: { kafka: 'group.id', default: undefined, check: nonEmptyString, about: 'The group to share partitions with.' },
+  groupId: {
+    kafka: 'group.id',
+    default: undefined,
+    check: nonEmptyString,
+    about: 'The group to share partitions with.',
+  },
   assignors: {
     kafka: 'partition.assignment.strategy',
     default: ['range'],
@@ -191,10 +196,16 @@ export function readConsumerOptions(given: ConsumerOptions, requestTimeoutMs: nu
   }
   if (options.heartbeatIntervalMs >= options.sessionTimeoutMs) {
     const { heartbeatIntervalMs, sessionTimeoutMs } = options
-    contradiction('heartbeatIntervalMs', `must be below 'sessionTimeoutMs' (${sessionTimeoutMs}), not ${quote(heartbeatIntervalMs)}`)
+    contradiction(
+      'heartbeatIntervalMs',
+      `must be below 'sessionTimeoutMs' (${sessionTimeoutMs}), not ${quote(heartbeatIntervalMs)}`,
+    )
   }
   if (options.fetchMaxWaitMs >= requestTimeoutMs) {
-    contradiction('fetchMaxWaitMs', `must be below 'requestTimeoutMs' (${requestTimeoutMs}), not ${quote(options.fetchMaxWaitMs)}`)
+    contradiction(
+      'fetchMaxWaitMs',
+      `must be below 'requestTimeoutMs' (${requestTimeoutMs}), not ${quote(options.fetchMaxWaitMs)}`,
+    )
   }
   return { ...options, autoCommit: options.autoCommit ?? options.groupId !== undefined }
 }

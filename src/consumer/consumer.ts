@@ -15,7 +15,12 @@ import type { TopicPartition } from '../model/topic-partition.ts'
 import { quote } from '../options/option-table.ts'
 import { AssignmentHost, type RebalanceListener } from './assignment-host.ts'
 import { committedOffsets } from './committed-offsets.ts'
-import { consumerOptions, readConsumerOptions, type ConsumerOptions, type ResolvedConsumerOptions } from './consumer-options.ts'
+import {
+  consumerOptions,
+  readConsumerOptions,
+  type ConsumerOptions,
+  type ResolvedConsumerOptions,
+} from './consumer-options.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { FetchBuffer } from './fetch-buffer.ts'
 import { FetchPlanner } from './fetch-planner.ts'
@@ -170,13 +175,18 @@ export class Consumer {
     })
     const { groupId, autoCommit, autoCommitIntervalMs, maxPollIntervalMs } = this.#options
     if (groupId !== undefined) {
-      this.#committer = new OffsetCommitter(cluster, this.#subscription, { lane, autoCommit, autoCommitIntervalMs }, {
-        identity: () => this.groupMetadata(),
-        heard: (errorCode, identity) => {
-          this.#membership?.heard(errorCode, identity)
+      this.#committer = new OffsetCommitter(
+        cluster,
+        this.#subscription,
+        { lane, autoCommit, autoCommitIntervalMs },
+        {
+          identity: () => this.groupMetadata(),
+          heard: (errorCode, identity) => {
+            this.#membership?.heard(errorCode, identity)
+          },
+          onFailure,
         },
-        onFailure,
-      })
+      )
     }
     const hostOptions = { autoCommit, topics: () => this.#topics.topics() }
     this.#host = new AssignmentHost(cluster, this.#subscription, this.#committer, hostOptions, {
@@ -253,7 +263,14 @@ export class Consumer {
     ])
     const assignors = this.#options.assignors.map((name) => ({ range: rangeAssignor })[name])
     const rebalanceTimeoutMs = maxPollIntervalMs
-    const options = { groupId, laneName: this.#laneName, assignors, sessionTimeoutMs, heartbeatIntervalMs, rebalanceTimeoutMs }
+    const options = {
+      groupId,
+      laneName: this.#laneName,
+      assignors,
+      sessionTimeoutMs,
+      heartbeatIntervalMs,
+      rebalanceTimeoutMs,
+    }
     this.#newMembership = () => new ClassicMembership(this.#cluster, this.#host, options)
   }
 
@@ -455,13 +472,21 @@ export class Consumer {
       this.#resolver.wake()
       const { clock } = this.#cluster
       const deadline = clock.now() + this.#cluster.options.apiTimeoutMs
-      await before(state.whenPositioned.promise, { clock, deadline, signal, what: `waiting for the position of ${String(state)}` })
+      await before(state.whenPositioned.promise, {
+        clock,
+        deadline,
+        signal,
+        what: `waiting for the position of ${String(state)}`,
+      })
     }
     return state.position
   }
 
   /** What the group has committed for each partition, in the order asked; null for nothing. */
-  async committed(partitions: Iterable<TopicPartition>, { signal }: WaitOptions = {}): Promise<(OffsetAndMetadata | null)[]> {
+  async committed(
+    partitions: Iterable<TopicPartition>,
+    { signal }: WaitOptions = {},
+  ): Promise<(OffsetAndMetadata | null)[]> {
     const groupId = this.#options.groupId ?? this.#noGroup('have committed offsets')
     const wanted = Array.from(partitions, checked)
     await this.start({ signal })
@@ -573,7 +598,9 @@ export class Consumer {
   close(options: CloseOptions = {}): Promise<void> {
     const { group = 'leave' } = options
     if (group !== 'leave' && group !== 'remain') {
-      return Promise.reject(new InvalidArgumentError(`option 'group' of close is 'leave' or 'remain', not ${quote(group)}`))
+      return Promise.reject(
+        new InvalidArgumentError(`option 'group' of close is 'leave' or 'remain', not ${quote(group)}`),
+      )
     }
     this.#closing ??= this.#close(group === 'leave')
     return this.#closing
@@ -617,7 +644,12 @@ export class Consumer {
 
   /** In the order in which one part needs another. With a reason: without waiting for anything outside. */
   async #stop(reason: Error | undefined, leave: boolean, deadline: number): Promise<void> {
-    if (reason === undefined && this.#subscription.wish.kind === 'partitions' && this.#options.autoCommit && this.#running) {
+    if (
+      reason === undefined &&
+      this.#subscription.wish.kind === 'partitions' &&
+      this.#options.autoCommit &&
+      this.#running
+    ) {
       await this.#committer!.commitFinished(this.#subscription.all).catch((error: unknown) => {
         this.#cluster.logger.warn(`what is finished could not be committed: ${String(error)}`)
       })
@@ -625,7 +657,13 @@ export class Consumer {
     const stopsCommits = this.#committer?.stop(reason)
     const membership = this.#membership
     const leaving = membership?.leave({ reason: 'the consumer is closing', deadline, tellGroup: leave })
-    await Promise.all([stopsCommits, this.#polls.stop(), this.#resolver.stop(), this.#fetcher.stop(), this.#topics.stop()])
+    await Promise.all([
+      stopsCommits,
+      this.#polls.stop(),
+      this.#resolver.stop(),
+      this.#fetcher.stop(),
+      this.#topics.stop(),
+    ])
     await leaving
     await this.#departure
     this.#subscription.giveUp(this.#subscription.all)
@@ -642,7 +680,10 @@ export class Consumer {
     const { wish } = this.#subscription
     this.#forgive()
     if (wish.kind === 'nothing') return
-    this.#topics.follow(wish, this.#subscription.all.map(({ topic }) => topic))
+    this.#topics.follow(
+      wish,
+      this.#subscription.all.map(({ topic }) => topic),
+    )
     if (wish.kind === 'partitions') {
       this.#assigned()
       this.#changed()

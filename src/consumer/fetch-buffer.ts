@@ -62,7 +62,7 @@ export class FetchBuffer {
 
   /** The first chunk from `start` on that may be read, or -1. */
   #seek(filter: PartitionFilter | undefined, start: number): number {
-    for (let i = start; i < this.#chunks.length; ) {
+    for (let i = start; i < this.#chunks.length;) {
       const chunk = this.#chunks[i]!
       if (chunk.isStale) this.#remove(i)
       else if (chunk.state.canHandOut && (filter === undefined || filter.has(chunk.state))) return i

@@ -148,7 +148,8 @@ export class FetchedChunk {
     const { state } = this
     const behind = this.#batch === undefined ? '' : `; seek to ${this.#batch.lastOffset + 1} to pass them`
     const message = `the records of ${String(state)} from offset ${state.position} on cannot be read${behind}`
-    if (error instanceof CorruptRecordError) return new CorruptRecordError(`${message}: ${error.message}`, { cause: error })
+    if (error instanceof CorruptRecordError)
+      return new CorruptRecordError(`${message}: ${error.message}`, { cause: error })
     if (error instanceof UnsupportedCodecError) {
       return new UnsupportedCodecError(`${message}: ${error.message}`, { cause: error })
     }

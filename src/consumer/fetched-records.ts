@@ -23,7 +23,8 @@ export class FetchedRecords implements Iterable<ConsumerRecord> {
 
   /** Who the consumer was in its group when these were handed out: what `sendOffsets` of a transaction needs (KIP-447). */
   get groupMetadata(): ConsumerGroupMetadata {
-    if (this.#groupMetadata === undefined) throw new IllegalStateError('a consumer without groupId has no group metadata')
+    if (this.#groupMetadata === undefined)
+      throw new IllegalStateError('a consumer without groupId has no group metadata')
     return this.#groupMetadata
   }
 

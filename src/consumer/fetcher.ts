@@ -174,11 +174,18 @@ export class Fetcher {
         minVersion: isolationLevel === 'read_committed' ? 4 : undefined,
       })
       if (response.errorCode !== 0) throw new BrokerError(response.errorCode, `broker ${broker} refused a fetch`)
-      const parts = Array.from(exchange.read(response), ([item, data]) => ({ item, data, opened: openable(item, data) }))
+      const parts = Array.from(exchange.read(response), ([item, data]) => ({
+        item,
+        data,
+        opened: openable(item, data),
+      }))
       await this.#loadCodecs(parts, signal)
       progress = this.#accept(parts, response)
     } finally {
       this.#planner.settle(plan)
+      // While a fetch is under way its partitions are nobody else's: those that moved meanwhile are told of only now.
+      const { metadata } = this.#cluster
+      if (plan.items.some(({ state }) => metadata.leader(state.topic, state.partition) !== broker)) this.wake()
     }
     if (progress) this.#events.onData()
   }

@@ -88,7 +88,11 @@ export async function listOffsets(
       if (cluster.metadata.partitionCount(topic) === 0) await cluster.topic(topic, { deadline, signal })
     }
     const asked = missing
-    const answers = await listOffsetsOnce(cluster, asked.map((index) => queries[index]!), options)
+    const answers = await listOffsetsOnce(
+      cluster,
+      asked.map((index) => queries[index]!),
+      options,
+    )
     signal?.throwIfAborted()
     missing = []
     let failure: KafkaError | undefined
@@ -105,7 +109,9 @@ export async function listOffsets(
     if (failure === undefined) return found
     const waitMs = backoff.nextMs()
     if (cluster.clock.now() + waitMs >= deadline) {
-      throw new TimeoutError(`the offsets of ${missing.length} partitions could not be looked up in time`, { cause: failure })
+      throw new TimeoutError(`the offsets of ${missing.length} partitions could not be looked up in time`, {
+        cause: failure,
+      })
     }
     await sleep(cluster.clock, waitMs, { signal })
   }
@@ -154,5 +160,8 @@ async function askLeader(
 }
 
 function noLeader({ topic, partition }: TopicPartition): KafkaError {
-  return new BrokerError(brokerErrorNumber('LEADER_NOT_AVAILABLE'), `partition ${partition} of '${topic}' has no leader`)
+  return new BrokerError(
+    brokerErrorNumber('LEADER_NOT_AVAILABLE'),
+    `partition ${partition} of '${topic}' has no leader`,
+  )
 }

@@ -99,7 +99,9 @@ export class OffsetCommitter {
 
   /** Commits everything that was handed out of these partitions; it counts as finished then. */
   async commitHandedOut(states: readonly PartitionState[]): Promise<void> {
-    await this.#commit(states.filter((state) => state.positioned).map((state) => entryOf(state, state.position, state.leaderEpoch)))
+    await this.#commit(
+      states.filter((state) => state.positioned).map((state) => entryOf(state, state.position, state.leaderEpoch)),
+    )
   }
 
   /** Commits what is finished of these partitions and not committed yet. */
@@ -143,7 +145,8 @@ export class OffsetCommitter {
         await this.#sendRound(round, failures)
       } catch (error) {
         const cause = this.#abort.signal.aborted ? this.#abort.signal.reason : error
-        const failure = cause instanceof KafkaError ? cause : new IllegalStateError('offsets could not be committed', { cause })
+        const failure =
+          cause instanceof KafkaError ? cause : new IllegalStateError('offsets could not be committed', { cause })
         for (const name of round.entries.keys()) if (!failures.has(name)) failures.set(name, failure)
       }
       if (failures.size > 0) this.metrics.failedCommits++
@@ -243,7 +246,10 @@ export class OffsetCommitter {
     }
   }
 
-  #request(entries: ReadonlyMap<string, Entry>, { groupId, memberId, generationId, groupInstanceId }: ConsumerGroupMetadata) {
+  #request(
+    entries: ReadonlyMap<string, Entry>,
+    { groupId, memberId, generationId, groupInstanceId }: ConsumerGroupMetadata,
+  ) {
     const { metadata } = this.#cluster
     const topics = new Map<string, { name: string; topicId: string; partitions: object[] }>()
     for (const { offset } of entries.values()) {

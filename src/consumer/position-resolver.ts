@@ -148,7 +148,8 @@ export class PositionResolver {
   /** What passes is tried again; what does not is told to the application, and tried again when it asks again. */
   #failed(state: PartitionState, error: unknown): void {
     const { retryBackoffMs, retryBackoffMaxMs } = this.#cluster.options
-    state.notBefore = this.#cluster.clock.now() + Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
+    state.notBefore =
+      this.#cluster.clock.now() + Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
     if (!(error instanceof KafkaError)) throw error
     if (error.retriable && !(error instanceof TimeoutError)) return
     if (error.retriable) this.#cluster.logger.warn(`${String(state)} still has no position: ${error.message}`)

@@ -40,7 +40,8 @@ export class SubscriptionState {
   get(wanted: TopicPartition): PartitionState {
     const { topic, partition } = checked(wanted)
     const state = this.find(wanted)
-    if (state === undefined) throw new IllegalStateError(`partition ${partition} of '${topic}' is not assigned to this consumer`)
+    if (state === undefined)
+      throw new IllegalStateError(`partition ${partition} of '${topic}' is not assigned to this consumer`)
     return state
   }
 

@@ -132,7 +132,11 @@ export class TopicWatch {
       }
       try {
         if (this.#options.allowAutoTopicCreation) {
-          await this.#cluster.topic(name, { deadline: clock.now() + options.apiTimeoutMs, signal, allowAutoTopicCreation: true })
+          await this.#cluster.topic(name, {
+            deadline: clock.now() + options.apiTimeoutMs,
+            signal,
+            allowAutoTopicCreation: true,
+          })
         } else {
           await this.#cluster.refreshMetadata({ signal })
         }

@@ -19,7 +19,10 @@ test('a consumer without a group reads all partitions of its topics, and so does
     for (const [partition, prefix] of ['a', 'b'].entries()) {
       const own = records.filter((record) => record.partition === partition)
       assert.deepEqual(valuesOf(own), numbered(prefix, 100))
-      assert.deepEqual(own.map(({ offset }) => offset), [...Array(100).keys()])
+      assert.deepEqual(
+        own.map(({ offset }) => offset),
+        [...Array(100).keys()],
+      )
     }
     assert.equal(consumer.assignment().length, 2)
     await assert.rejects(consumer.commit(), IllegalStateError)
@@ -132,9 +135,15 @@ test('seek goes back and forth, within what is buffered and beyond it', async (t
   assert.equal((await take(consumer, 10)).at(-1)?.offset, 9)
   consumer.seek(partition, 4)
   assert.equal(await consumer.position(partition), 4)
-  assert.deepEqual((await take(consumer, 3)).map(({ offset }) => offset), [4, 5, 6])
+  assert.deepEqual(
+    (await take(consumer, 3)).map(({ offset }) => offset),
+    [4, 5, 6],
+  )
   consumer.seek(partition, 95)
-  assert.deepEqual((await take(consumer, 5)).map(({ offset }) => offset), [95, 96, 97, 98, 99])
+  assert.deepEqual(
+    (await take(consumer, 5)).map(({ offset }) => offset),
+    [95, 96, 97, 98, 99],
+  )
   consumer.seekToBeginning()
   assert.equal((await take(consumer, 1))[0]?.offset, 0)
   consumer.seekToEnd([partition])
@@ -202,7 +211,10 @@ test('offsets of beginnings, ends and moments are told in the order asked', asyn
   await new Promise((resolve) => setTimeout(resolve, 20))
   await produce(broker, topic, numbered('w', 5), { partition: 1 })
   const consumer = consumerOn(t, broker)
-  const [zero, one] = [{ topic, partition: 0 }, { topic, partition: 1 }]
+  const [zero, one] = [
+    { topic, partition: 0 },
+    { topic, partition: 1 },
+  ]
   assert.deepEqual(await consumer.endOffsets([one, zero]), [10, 0])
   assert.deepEqual(await consumer.beginningOffsets([one, zero]), [0, 0])
   const [found, none, tooLate] = await consumer.offsetsForTimes([
@@ -239,7 +251,11 @@ test('records larger than every fetch limit are still delivered, in order', asyn
   const topic = await broker.createTopic()
   const large = 'x'.repeat(50_000)
   for (const value of ['small', large, 'small again']) await produce(broker, topic, [value])
-  const consumer = consumerOn(t, broker, { maxPartitionFetchBytes: 4_000, fetchMaxBytes: 4_000, fetchBufferBytes: 4_000 })
+  const consumer = consumerOn(t, broker, {
+    maxPartitionFetchBytes: 4_000,
+    fetchMaxBytes: 4_000,
+    fetchBufferBytes: 4_000,
+  })
   consumer.assign([{ topic, partition: 0 }])
   assert.deepEqual(valuesOf(await take(consumer, 3)), ['small', large, 'small again'])
 })
@@ -289,7 +305,10 @@ test('mixed getOne, getMany and iterators give every record to exactly one calle
   stop.abort()
   await consumer.close()
   await Promise.allSettled(readers)
-  assert.deepEqual(seen.toSorted((a, b) => a - b), [...Array(1_000).keys()])
+  assert.deepEqual(
+    seen.toSorted((a, b) => a - b),
+    [...Array(1_000).keys()],
+  )
 })
 
 test('close ends iterators, empties a pending getMany and rejects a pending getOne', async (t) => {
@@ -389,6 +408,10 @@ test('a consumer that was never started closes, and one of wrong options is not 
     ['assignors', { assignors: ['sticky'] }],
   ]
   for (const [option, options] of wrong) {
-    assert.throws(() => new Consumer(options), (error: Error & { option?: string }) => error.option === option, option)
+    assert.throws(
+      () => new Consumer(options),
+      (error: Error & { option?: string }) => error.option === option,
+      option,
+    )
   }
 })

@@ -87,9 +87,7 @@ test('a Java leader tells us what we get', async (t) => {
   await produce(broker, topic, ['first'], { partition: 0 })
   const stop = new AbortController()
   const java = broker
-    .tool('ConsoleConsumer', [
-      ...['--topic', topic, '--group', groupId, '--from-beginning'],
-    ], { signal: stop.signal })
+    .tool('ConsoleConsumer', [...['--topic', topic, '--group', groupId, '--from-beginning']], { signal: stop.signal })
     .catch(() => {})
   const described = () => broker.tool('ConsumerGroupCommand', ['--describe', '--group', groupId, '--members'])
   await until('the Java member is there', async () => (await described()).stdout.includes('console-consumer'))
@@ -250,7 +248,12 @@ test('a member that does not poll leaves, is told so, and joins again when it as
   for (const partition of [0, 1]) await produce(broker, topic, numbered(`p${partition}`, 5), { partition })
   const warnings: string[] = []
   const nothing = () => {}
-  const logger = { debug: nothing, info: nothing, error: nothing, warn: (message: string) => void warnings.push(message) }
+  const logger = {
+    debug: nothing,
+    info: nothing,
+    error: nothing,
+    warn: (message: string) => void warnings.push(message),
+  }
   const lost: TopicPartition[] = []
   const stuck = consumerOn(t, broker, { groupId, maxPollIntervalMs: 600, heartbeatIntervalMs: 100, logger })
   await stuck.subscribe([topic], { onLost: (partitions) => void lost.push(...partitions) })
@@ -262,7 +265,10 @@ test('a member that does not poll leaves, is told so, and joins again when it as
   reading(other, (value) => void seen.push(value))
   await until('the other reads all, also what was not finished', () => seen.length === 10)
   assert.deepEqual(numbersOf(lost), [0, 1])
-  assert.ok(warnings.some((warning) => warning.includes('maxPollIntervalMs')), warnings.join('\n'))
+  assert.ok(
+    warnings.some((warning) => warning.includes('maxPollIntervalMs')),
+    warnings.join('\n'),
+  )
   await assert.rejects(stuck.commit([{ topic, partition: record.partition, offset: 1 }]), IllegalStateError)
   reading(stuck)
   await until('it is back', () => stuck.assignment().length === 1 && other.assignment().length === 1)
@@ -304,7 +310,11 @@ test('subscribing anew moves the member to other topics before the next record',
 
 test('a group that refuses the member ends every hand-out call with the reason', async (t) => {
   const topic = await broker.createTopic()
-  const consumer = consumerOn(t, broker, { groupId: uniqueName('group'), sessionTimeoutMs: 200, heartbeatIntervalMs: 50 })
+  const consumer = consumerOn(t, broker, {
+    groupId: uniqueName('group'),
+    sessionTimeoutMs: 200,
+    heartbeatIntervalMs: 50,
+  })
   await consumer.subscribe([topic])
   for (let i = 0; i < 2; i++) {
     await assert.rejects(consumer.getMany(soon()), (error) => {

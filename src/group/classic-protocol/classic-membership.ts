@@ -81,7 +81,11 @@ export class ClassicMembership implements Membership {
     const onFailure = (error: unknown): void => {
       this.#fail(error)
     }
-    this.#joining = new Loop({ name: `joining of group '${options.groupId}'`, run: (s) => this.#keepJoined(s), onFailure })
+    this.#joining = new Loop({
+      name: `joining of group '${options.groupId}'`,
+      run: (s) => this.#keepJoined(s),
+      onFailure,
+    })
     this.#beating = new Loop({ name: `heartbeat of group '${options.groupId}'`, run: (s) => this.#beat(s), onFailure })
   }
 
@@ -158,10 +162,15 @@ export class ClassicMembership implements Membership {
     const owned = this.#host.owned()
     if (owned.length > 0) {
       const { signal } = new AbortController()
-      const giveUp = this.#state === 'failed' ? this.#host.lose(owned) : this.#host.revoke(owned, { deadline, signal, leaving: true })
-      await before(giveUp, { clock: this.#cluster.clock, deadline, what: 'giving up partitions' }).catch((error: unknown) => {
-        this.#cluster.logger.warn(`group '${this.#options.groupId}' is left in disorder: ${String(error)}`)
-      })
+      const giveUp =
+        this.#state === 'failed'
+          ? this.#host.lose(owned)
+          : this.#host.revoke(owned, { deadline, signal, leaving: true })
+      await before(giveUp, { clock: this.#cluster.clock, deadline, what: 'giving up partitions' }).catch(
+        (error: unknown) => {
+          this.#cluster.logger.warn(`group '${this.#options.groupId}' is left in disorder: ${String(error)}`)
+        },
+      )
     }
     await this.#beating.stop()
     if (tellGroup) await this.#sayGoodbye(reason, deadline)

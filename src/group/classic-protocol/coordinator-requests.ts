@@ -68,7 +68,8 @@ export class CoordinatorRequests {
   /** Resolves to the error code. */
   async leave(memberId: string, reason: string, signal: AbortSignal): Promise<number> {
     const { groupId } = this.#options
-    const message = (version: number) => (version < 3 ? { groupId, memberId } : { groupId, members: [{ memberId, reason }] })
+    const message = (version: number) =>
+      version < 3 ? { groupId, memberId } : { groupId, members: [{ memberId, reason }] }
     const { errorCode, members } = await this.#cluster.send(this.target, LeaveGroup, message, this.#briefly(signal))
     return errorCode === 0 ? (members[0]?.errorCode ?? 0) : errorCode
   }

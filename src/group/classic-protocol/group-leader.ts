@@ -56,9 +56,7 @@ export class GroupLeader {
       return { memberId, groupInstanceId, ...decodeSubscription(metadata) }
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      this.#cluster.logger.warn(
-        `member '${memberId}' of group '${this.#groupId}' gets no partitions: ${error.message}`,
-      )
+      this.#cluster.logger.warn(`member '${memberId}' of group '${this.#groupId}' gets no partitions: ${error.message}`)
       const nothing = { topics: [], userData: null, ownedPartitions: [], generationId: -1, rackId: null }
       return { memberId, groupInstanceId, ...nothing }
     }
