@@ -43,7 +43,7 @@ import {
   type WrittenHeader,
 } from './producer-record.ts'
 import { RecordAccumulator } from './record-accumulator.ts'
-import { RecordIntake } from './record-intake.ts'
+import { RecordIntake, waitingOverheadBytes } from './record-intake.ts'
 import {
   EnqueueWaiter,
   SendBatchWaiter,
@@ -56,6 +56,8 @@ import type { PreparedRecord } from './waiting-room.ts'
 
 /** How far a batch's header and the fields of a record may exceed the bytes of key and value, generously. */
 const mostOverheadBytes = 128
+/** What a record without headers takes in a batch beside its key and value, about. */
+const usualOverheadBytes = 12
 
 /**
  * Sends records to Kafka: batches them, sends each batch to its partition's leader, tries again what can be tried again.
@@ -302,7 +304,7 @@ export class Producer {
       const headers = this.#check(name, key, value, record)
       if (headers !== undefined) (allHeaders ??= [])[i] = headers
       if (partition > highestPartition) highestPartition = partition
-      bytes += mostOverheadBytes + (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
+      bytes += usualOverheadBytes + (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
     }
     if (signal?.aborted) return Promise.reject(signal.reason as Error)
     const delivery = new BatchDelivery(name, records.length)
@@ -313,8 +315,8 @@ export class Producer {
     const now = this.#cluster.clock.wallTime()
     const { promise } = delivery
     let placed = 0
-    const full = !this.#intake.hasRoomFor(topic, bytes)
-    if (full) {
+    const waitingBytes = bytes + records.length * waitingOverheadBytes
+    if (!this.#intake.hasRoomFor(topic, bytes, waitingBytes)) {
       delivery.refused(0, this.#intake.bufferFull(name))
       return promise
     }

@@ -33,7 +33,7 @@ export interface IntakeOptions {
 }
 
 /** What a record costs while it waits, beside its bytes. */
-const waitingOverheadBytes = 128
+export const waitingOverheadBytes = 128
 /** How long a topic nobody writes to is still kept up to date, as Java's metadata.max.idle.ms. */
 const topicMaxIdleMs = 300_000
 /** A partition that does not exist is looked for once in so long, however often it is asked for. */
@@ -164,11 +164,17 @@ export class RecordIntake {
     )
   }
 
-  /** Whether so many bytes would find room, in batches or in line. */
-  hasRoomFor(topic: ProducedTopic, bytes: number): boolean {
-    if (this.#room.hasRoomFor(bytes)) return true
+  /**
+   * Whether a call's records would find room, in batches or in line.
+   *
+   * @param bytes what they take in batches, about
+   * @param waitingBytes what all of them would cost if they had to wait
+   */
+  hasRoomFor(topic: ProducedTopic, bytes: number, waitingBytes: number): boolean {
+    if (this.#room.hasRoomFor(waitingBytes)) return true
     if (this.#memoryLine.size > 0 || topic.line.size > 0 || topic.partitionCount === 0) return false
-    return this.#room.hasRoomFor(bytes - this.#memory.available)
+    const waitingShare = Math.max(0, 1 - this.#memory.available / bytes)
+    return this.#room.hasRoomFor(waitingShare * waitingBytes)
   }
 
   /** Whether an `enqueue` for the topic may wait: only metadata, never memory. Remembers a refusal for `drained`. */

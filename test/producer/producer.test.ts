@@ -145,6 +145,34 @@ test('sendBatch lists the records that failed, and only them', async (t) => {
   assert.deepEqual(keeper.log('orders', 0), ['0', '2'])
 })
 
+test('sendBatch refuses at once what is beyond all memory, and takes what only looks like it', async (t) => {
+  const { producer, keeper } = await setUp(t, { options: { batchSize: 1_000, bufferMemory: 10_000 } })
+  await producer.send({ topic: 'orders', value: 'first' })
+  const large = Array.from({ length: 30 }, () => ({ value: 'x'.repeat(900) }))
+  const error: unknown = await producer.sendBatch('orders', large).catch((reason: unknown) => reason)
+  const { failures, retriable } = error as { failures: { error: { code: string } }[]; retriable: boolean }
+  assert.equal(failures.length, 30)
+  assert.equal(retriable, true)
+  assert.equal(failures[0]!.error.code, 'BUFFER_FULL')
+  await producer.flush()
+  assert.deepEqual(keeper.log('orders'), ['first'])
+  // Many small records: in line they would cost much more than in batches, where they fit.
+  await producer.sendBatch(
+    'orders',
+    numbered(400).map((value) => ({ value })),
+  )
+  // More than fits into batches at once: the rest waits in line, and copies are made of it.
+  const some = Array.from({ length: 16 }, (_, i) => ({ value: Buffer.from(`${i}`.padEnd(800)) }))
+  const sent = producer.sendBatch('orders', some)
+  for (const { value } of some) value.fill('!')
+  const result = await sent
+  assert.equal(result.offsetOf(15), 416)
+  assert.deepEqual(
+    keeper.log('orders').slice(401),
+    some.map((_, i) => `${i}`.padEnd(800)),
+  )
+})
+
 test('flush waits for all that was accepted, and not for linger', async (t) => {
   const { producer, keeper } = await setUp(t, { options: { lingerMs: 60_000 } })
   for (const value of numbered(10)) assert.equal(producer.enqueue({ topic: 'orders', value }), true)
