@@ -22,11 +22,6 @@ const nothing = Buffer.alloc(0)
  * `copyRecords`: a record that is kept for long keeps that block in memory.
  */
 export class ConsumerRecord {
-  static {
-    // What console.log shows: the getters too.
-    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: this.prototype.toJSON })
-  }
-
   /** Its place in the partition. */
   readonly offset: number
   /** In ms since 1970; -1 when it has none. What it means says {@link ConsumerRecord.timestampType}. */
@@ -119,6 +114,13 @@ export class ConsumerRecord {
     this.#block = nothing
   }
 }
+
+// What console.log shows: the getters too.
+Object.defineProperty(ConsumerRecord.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(this: ConsumerRecord) {
+    return this.toJSON()
+  },
+})
 
 function copyOf(bytes: Buffer | null): Buffer | null {
   if (bytes === null) return null

@@ -8,7 +8,6 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { ClusterOptions } from '../cluster/cluster-options.ts'
 import { ClosedError, IllegalStateError, InvalidArgumentError } from '../errors/errors.ts'
 import type { KafkaError } from '../errors/kafka-error.ts'
-import type { Membership } from '../group/membership.ts'
 import type { ConsumerGroupMetadata } from '../model/consumer-group-metadata.ts'
 import type { OffsetAndMetadata, TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
@@ -21,6 +20,21 @@ import {
   type ConsumerOptions,
   type ResolvedConsumerOptions,
 } from './consumer-options.ts'
+import {
+  checkedCommit,
+  checkedOffset,
+  checkedTime,
+  checkLimits,
+  checkListener,
+  plain,
+  wishFor,
+  type CloseOptions,
+  type ConsumerMetrics,
+  type GetManyOptions,
+  type GetOneOptions,
+  type OffsetAndTimestamp,
+  type TimestampQuery,
+} from './consumer-arguments.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { FetchBuffer } from './fetch-buffer.ts'
 import { FetchPlanner } from './fetch-planner.ts'
@@ -28,62 +42,24 @@ import { FetchedRecords } from './fetched-records.ts'
 import { Fetcher } from './fetcher.ts'
 import { HandOut } from './hand-out.ts'
 import { earliest, latest, listOffsets } from './list-offsets.ts'
+import { MembershipKeeper } from './membership-keeper.ts'
 import { OffsetCommitter } from './offset-committer.ts'
 import type { PartitionState } from './partition-state.ts'
 import { PollWatch } from './poll-watch.ts'
 import { PositionResolver } from './position-resolver.ts'
 import { RecordIterator } from './record-iterator.ts'
-import { checked, filterOf, SubscriptionState, type Wish } from './subscription-state.ts'
+import { checked, filterOf, SubscriptionState } from './subscription-state.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { WholeTopics } from './whole-topics.ts'
 
-export interface GetOneOptions extends WaitOptions {
-  /** Only records of these partitions. Default: of all that are assigned. */
-  partitions?: Iterable<TopicPartition> | undefined
-}
-
-export interface GetManyOptions extends GetOneOptions {
-  /** How long to wait for the first record, in ms; 0 gives what is there. Default: until there is one. */
-  timeoutMs?: number | undefined
-  /** At most so many records. Default `maxPollRecords`. */
-  maxRecords?: number | undefined
-}
-
-export interface CloseOptions {
-  /** Whether the consumer leaves its group at once, or the group waits for its return (KIP-1092). Default `leave`. */
-  group?: 'leave' | 'remain' | undefined
-}
-
-export interface TimestampQuery extends TopicPartition {
-  /** In ms since 1970. */
-  readonly timestamp: number
-}
-
-export interface OffsetAndTimestamp {
-  readonly offset: number
-  /** Of the record at that offset, in ms since 1970. */
-  readonly timestamp: number
-  readonly leaderEpoch?: number | undefined
-}
-
-/** What a consumer has done since it was made, and what it holds. */
-export interface ConsumerMetrics {
-  readonly records: number
-  readonly fetches: number
-  readonly failedFetches: number
-  readonly fetchedBytes: number
-  readonly commits: number
-  readonly failedCommits: number
-  readonly rebalances: number
-  readonly heartbeats: number
-  readonly failedHeartbeats: number
-  readonly assignedPartitions: number
-  readonly pausedPartitions: number
-  /** What is fetched and not handed out, in bytes of memory. */
-  readonly bufferedBytes: number
-  /** The greatest lag of any assigned partition; null while none is known. */
-  readonly maxLag: number | null
-}
+export type {
+  CloseOptions,
+  ConsumerMetrics,
+  GetManyOptions,
+  GetOneOptions,
+  OffsetAndTimestamp,
+  TimestampQuery,
+} from './consumer-arguments.ts'
 
 /**
  * Reads records, alone or in a group.
@@ -112,12 +88,7 @@ export class Consumer {
   readonly #polls: PollWatch
   readonly #committer: OffsetCommitter | undefined
   readonly #lifetime = new AbortController()
-  #newMembership: (() => Membership) | undefined
-  #membership: Membership | undefined
-  /** One that is being left; its identity still counts for what it commits last. */
-  #former: Membership | undefined
-  #departure: Promise<void> = Promise.resolve()
-  #expired = false
+  readonly #membership: MembershipKeeper
   #running = false
   #starting: Promise<this> | undefined
   #closing: Promise<void> | undefined
@@ -139,6 +110,13 @@ export class Consumer {
     const onFailure = (error: unknown): void => {
       this.#crash(error)
     }
+    this.#membership = new MembershipKeeper(cluster, this.#lifetime.signal, {
+      onBegin: () => {
+        this.#hasAssignment = false
+        this.#polls.reset()
+      },
+      onFailure,
+    })
     this.#buffer = new FetchBuffer(this.#subscription, () => {
       this.#fetcher.wake()
     })
@@ -166,7 +144,7 @@ export class Consumer {
     })
     this.#topics = new TopicWatch(cluster, this.#options, {
       onChange: () => {
-        this.#membership?.subscriptionChanged()
+        this.#membership.subscriptionChanged()
       },
       onRefused: (error) => {
         this.#handOut.failOnce(error)
@@ -182,7 +160,7 @@ export class Consumer {
         {
           identity: () => this.groupMetadata(),
           heard: (errorCode, identity) => {
-            this.#membership?.heard(errorCode, identity)
+            this.#membership.heard(errorCode, identity)
           },
           onFailure,
         },
@@ -208,7 +186,7 @@ export class Consumer {
       maxPollIntervalMs,
       calls: () => this.#handOut.calls,
       waiting: () => this.#handOut.waiting,
-      matters: () => groupId !== undefined && this.#membership !== undefined && !this.#expired,
+      matters: () => groupId !== undefined && this.#membership.isMember,
       onExpired: () => {
         this.#expire()
       },
@@ -251,7 +229,7 @@ export class Consumer {
   async #loadMembership(): Promise<void> {
     const { groupId, sessionTimeoutMs, heartbeatIntervalMs, maxPollIntervalMs } = this.#options
     if (groupId === undefined) {
-      this.#newMembership = () =>
+      this.#membership.create = () =>
         new WholeTopics(this.#cluster, this.#host, (error) => {
           this.#crash(error)
         })
@@ -271,7 +249,7 @@ export class Consumer {
       heartbeatIntervalMs,
       rebalanceTimeoutMs,
     }
-    this.#newMembership = () => new ClassicMembership(this.#cluster, this.#host, options)
+    this.#membership.create = () => new ClassicMembership(this.#cluster, this.#host, options)
   }
 
   /**
@@ -300,7 +278,7 @@ export class Consumer {
     this.#subscription.wish = { kind: 'nothing' }
     this.#hasAssignment = false
     for (const state of this.#subscription.all) state.withheld = true
-    if (this.#membership !== undefined) this.#depart('the consumer unsubscribed')
+    this.#membership.depart('the consumer unsubscribed')
     this.#topics.follow(this.#subscription.wish)
     this.#forgive()
     this.#changed()
@@ -385,12 +363,7 @@ export class Consumer {
   async getMany(options: GetManyOptions = {}): Promise<FetchedRecords> {
     const { partitions, timeoutMs, maxRecords = this.#options.maxPollRecords, signal } = options
     signal?.throwIfAborted()
-    if (!Number.isSafeInteger(maxRecords) || maxRecords < 1) {
-      throw new InvalidArgumentError(`maxRecords is a whole number of at least 1, not ${quote(maxRecords)}`)
-    }
-    if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-      throw new InvalidArgumentError(`timeoutMs is a number of at least 0, not ${quote(timeoutMs)}`)
-    }
+    checkLimits(maxRecords, timeoutMs)
     const records = await this.#handOut.many({ filter: filterOf(partitions), maxRecords, timeoutMs, signal })
     return new FetchedRecords(records, this.#options.groupId === undefined ? undefined : this.groupMetadata())
   }
@@ -414,7 +387,7 @@ export class Consumer {
       await abortable(committer.commitHandedOut(handedOut), { signal })
       return
     }
-    const checkedOffsets = offsets.map(checkedOffset)
+    const checkedOffsets = offsets.map(checkedCommit)
     for (const offset of checkedOffsets) this.#subscription.get(offset)
     await this.start({ signal })
     await abortable(committer.commit(checkedOffsets), { signal })
@@ -423,10 +396,7 @@ export class Consumer {
   /** Goes on at an offset of a partition that is ours; the record at it is the next one of that partition to be handed out. */
   seek(partition: TopicPartition, offset: number): void {
     this.#assertOpen()
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new InvalidArgumentError(`an offset is a whole number of at least 0, not ${quote(offset)}`)
-    }
-    this.#subscription.get(partition).moveTo(offset)
+    this.#subscription.get(partition).moveTo(checkedOffset(offset))
     this.#moved()
   }
 
@@ -509,13 +479,7 @@ export class Consumer {
     queries: Iterable<TimestampQuery>,
     { signal }: WaitOptions = {},
   ): Promise<(OffsetAndTimestamp | null)[]> {
-    const wanted = Array.from(queries, (query) => {
-      checked(query)
-      if (!Number.isSafeInteger(query.timestamp) || query.timestamp < 0) {
-        throw new InvalidArgumentError(`a timestamp is a whole number of at least 0, not ${quote(query.timestamp)}`)
-      }
-      return query
-    })
+    const wanted = Array.from(queries, checkedTime)
     const answers = await this.#lookUp(wanted, signal)
     return answers.map(({ offset, timestamp, leaderEpoch }) => {
       if (offset < 0) return null
@@ -566,15 +530,14 @@ export class Consumer {
    */
   groupMetadata(): ConsumerGroupMetadata {
     const groupId = this.#options.groupId ?? this.#noGroup('have group metadata')
-    const membership = this.#membership ?? this.#former
-    return membership?.identity() ?? { groupId, generationId: -1, memberId: '', groupInstanceId: null }
+    return this.#membership.identity() ?? { groupId, generationId: -1, memberId: '', groupInstanceId: null }
   }
 
   /** Counters and gauges, as they are now. */
   metrics(): ConsumerMetrics {
     const { all } = this.#subscription
     const lags = all.map((state) => this.#lag(state)).filter((lag) => lag !== null)
-    const { rebalances, heartbeats, failedHeartbeats } = this.#membership?.metrics ?? noMembership
+    const { rebalances, heartbeats, failedHeartbeats } = this.#membership.metrics
     const { commits, failedCommits } = this.#committer?.metrics ?? { commits: 0, failedCommits: 0 }
     return {
       records: this.#handOut.records,
@@ -655,8 +618,7 @@ export class Consumer {
       })
     }
     const stopsCommits = this.#committer?.stop(reason)
-    const membership = this.#membership
-    const leaving = membership?.leave({ reason: 'the consumer is closing', deadline, tellGroup: leave })
+    const leaving = this.#membership.leave({ reason: 'the consumer is closing', deadline, tellGroup: leave })
     await Promise.all([
       stopsCommits,
       this.#polls.stop(),
@@ -665,7 +627,6 @@ export class Consumer {
       this.#topics.stop(),
     ])
     await leaving
-    await this.#departure
     this.#subscription.giveUp(this.#subscription.all)
     this.#buffer.dropStale()
     this.#running = false
@@ -689,55 +650,17 @@ export class Consumer {
       this.#changed()
       return
     }
-    if (this.#membership?.state === 'failed') this.#depart('the membership failed')
-    if (this.#membership === undefined) {
-      this.#hasAssignment = false
-      const membership = this.#newMembership!()
-      this.#membership = membership
-      void this.#join(membership, wish)
-      return
-    }
     // Nothing of what is not wished for any more is handed out, though giving it up takes a rebalance.
     const wished = new Set(this.#topics.topics())
-    for (const state of this.#subscription.all) if (!wished.has(state.topic)) state.withheld = true
-    this.#membership.subscriptionChanged()
-  }
-
-  async #join(membership: Membership, wish: Wish): Promise<void> {
-    await this.#departure
-    if (wish.kind === 'pattern') {
-      // To join for the topics that there are, and not for none and then again.
-      await this.#cluster.refreshMetadata({ signal: this.#lifetime.signal }).catch((error: unknown) => {
-        this.#cluster.logger.debug(`the topics could not be listed yet: ${String(error)}`)
-      })
-    }
-    if (this.#membership !== membership || this.#closed !== undefined) return
-    this.#polls.reset()
-    membership.join()
-  }
-
-  #depart(reason: string): void {
-    const membership = this.#membership!
-    this.#membership = undefined
-    this.#former = membership
-    this.#expired = false
-    const deadline = this.#cluster.clock.now() + this.#cluster.options.closeTimeoutMs
-    this.#departure = this.#departure
-      .then(() => membership.leave({ reason, deadline, tellGroup: true }))
-      .catch((error: unknown) => {
-        this.#crash(error)
-      })
-      .then(() => {
-        if (this.#former === membership) this.#former = undefined
-      })
+    for (const state of this.#subscription.all) state.unwanted = !wished.has(state.topic)
+    this.#membership.keep({ listTopics: wish.kind === 'pattern' })
   }
 
   /** The application stopped asking: the group gets its partitions, until it asks again. */
   #expire(): void {
-    this.#expired = true
     for (const state of this.#subscription.all) state.withheld = true
     const { maxPollIntervalMs } = this.#options
-    this.#membership?.expire(`the application asked for no records for ${maxPollIntervalMs} ms (maxPollIntervalMs)`)
+    this.#membership.expire(`the application asked for no records for ${maxPollIntervalMs} ms (maxPollIntervalMs)`)
   }
 
   /** Somebody waits for records: whatever can bring some is begun. */
@@ -748,11 +671,7 @@ export class Consumer {
       })
       return
     }
-    if (this.#expired) {
-      this.#expired = false
-      this.#hasAssignment = false
-      this.#membership?.join()
-    }
+    if (this.#membership.resume()) this.#hasAssignment = false
     this.#resolver.wake()
     this.#fetcher.wake()
   }
@@ -834,7 +753,7 @@ export class Consumer {
     const committed = this.#committer!.commitFinal(states).catch((error: unknown) => {
       this.#cluster.logger.warn(`what is finished could not be committed: ${String(error)}`)
     })
-    this.#departure = this.#departure.then(() => committed)
+    this.#membership.await(committed)
   }
 
   #assertOpen(): void {
@@ -844,44 +763,4 @@ export class Consumer {
   #noGroup(what: string): never {
     throw new IllegalStateError(`a consumer without 'groupId' cannot ${what}`)
   }
-}
-
-const noMembership = { rebalances: 0, heartbeats: 0, failedHeartbeats: 0 }
-
-function plain({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition }
-}
-
-function wishFor(topics: readonly string[] | RegExp): Wish {
-  if (topics instanceof RegExp) return { kind: 'pattern', pattern: topics }
-  if (!Array.isArray(topics)) {
-    throw new InvalidArgumentError(`topics are an array of names or a regular expression, not ${quote(topics)}`)
-  }
-  if (topics.length === 0) throw new InvalidArgumentError('a subscription names at least one topic')
-  const wrong = topics.find((topic) => typeof topic !== 'string' || topic === '') as unknown
-  if (wrong !== undefined) throw new InvalidArgumentError(`a topic is a string that is not empty, not ${quote(wrong)}`)
-  return { kind: 'topics', topics: [...new Set(topics)] }
-}
-
-function checkListener(listener: RebalanceListener): void {
-  for (const [name, value] of Object.entries(listener) as [string, unknown][]) {
-    if (!['onAssigned', 'onRevoked', 'onLost'].includes(name)) {
-      throw new InvalidArgumentError(`a rebalance listener has onAssigned, onRevoked and onLost, not ${quote(name)}`)
-    }
-    if (value !== undefined && typeof value !== 'function') {
-      throw new InvalidArgumentError(`${name} is a function, not ${quote(value)}`)
-    }
-  }
-}
-
-function checkedOffset(given: TopicPartitionOffset): TopicPartitionOffset {
-  checked(given)
-  const { topic, partition, offset, metadata, leaderEpoch } = given
-  if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw new InvalidArgumentError(`an offset is a whole number of at least 0, not ${quote(offset)}`)
-  }
-  if (metadata !== undefined && typeof metadata !== 'string') {
-    throw new InvalidArgumentError(`the metadata of an offset is a string, not ${quote(metadata)}`)
-  }
-  return { topic, partition, offset, metadata, leaderEpoch }
 }

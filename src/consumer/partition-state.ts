@@ -45,6 +45,8 @@ export class PartitionState implements TopicPartition {
   paused = false
   /** It is about to be given up: nothing more of it is handed out. */
   withheld = false
+  /** Its topic is not subscribed to any more: it goes with the next rebalance. */
+  unwanted = false
   /** The application has not been told of it yet: nothing is looked up or fetched. */
   announced = false
   /** Whether records were handed out that are not finished. */
@@ -81,7 +83,7 @@ export class PartitionState implements TopicPartition {
   }
 
   get canHandOut(): boolean {
-    return !this.paused && !this.withheld && this.announced && this.failure === undefined
+    return !this.paused && !this.withheld && !this.unwanted && this.announced && this.failure === undefined
   }
 
   toString(): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Consumer } from '#src/consumer/consumer.js'
+import type { Consumer } from '#src/consumer/consumer.js'
 import { BrokerError } from '#src/errors/broker-error.js'
 import { IllegalStateError, InvalidArgumentError } from '#src/errors/errors.js'
 import type { TopicPartition } from '#src/model/topic-partition.js'
