@@ -5,14 +5,14 @@
  *     node bench/consume-hand-out.mjs [records]
  */
 
-import { systemClock } from '../dist/async/clock.js'
-import { FetchBuffer } from '../dist/consumer/fetch-buffer.js'
-import { FetchedBlock, FetchedChunk } from '../dist/consumer/fetched-chunk.js'
-import { HandOut } from '../dist/consumer/hand-out.js'
-import { RecordIterator } from '../dist/consumer/record-iterator.js'
-import { SubscriptionState } from '../dist/consumer/subscription-state.js'
-import { RecordBatchBuilder } from '../dist/wire/records/record-batch-builder.js'
-import { RecordBatchReader } from '../dist/wire/records/record-batch-reader.js'
+import { systemClock } from '#src/async/clock.js'
+import { FetchBuffer } from '#src/consumer/fetch-buffer.js'
+import { FetchedBlock, FetchedChunk } from '#src/consumer/fetched-chunk.js'
+import { HandOut } from '#src/consumer/hand-out.js'
+import { RecordIterator } from '#src/consumer/record-iterator.js'
+import { SubscriptionState } from '#src/consumer/subscription-state.js'
+import { RecordBatchBuilder } from '#src/wire/records/record-batch-builder.js'
+import { RecordBatchReader } from '#src/wire/records/record-batch-reader.js'
 
 const total = Number(process.argv[2] ?? 1_000_000)
 const perBatch = 140

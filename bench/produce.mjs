@@ -5,9 +5,9 @@
 //
 // With --brokers the same loops run against a real cluster, on a topic that exists.
 import { parseArgs } from 'node:util'
-import { Cluster } from '../dist/cluster/cluster.js'
-import { MetadataSnapshot } from '../dist/cluster/metadata.js'
-import { Producer } from '../dist/producer/producer.js'
+import { Cluster } from '#src/cluster/cluster.js'
+import { MetadataSnapshot } from '#src/cluster/metadata.js'
+import { Producer } from '#src/producer/producer.js'
 
 const { values: options } = parseArgs({
   options: {

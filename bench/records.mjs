@@ -2,11 +2,11 @@
  *  [encode|decode|crc|codecs]; figures are the best of many short runs, for the machine's other guests come and go. */
 
 import { performance } from 'node:perf_hooks'
-import { codecs } from '../dist/wire/compression/codecs.js'
-import { crc32cInJavaScript } from '../dist/wire/records/crc32c-javascript.js'
-import { makeWasmCrc32c } from '../dist/wire/records/crc32c-wasm.js'
-import { RecordBatchBuilder } from '../dist/wire/records/record-batch-builder.js'
-import { RecordBatchReader } from '../dist/wire/records/record-batch-reader.js'
+import { codecs } from '#src/wire/compression/codecs.js'
+import { crc32cInJavaScript } from '#src/wire/records/crc32c-javascript.js'
+import { makeWasmCrc32c } from '#src/wire/records/crc32c-wasm.js'
+import { RecordBatchBuilder } from '#src/wire/records/record-batch-builder.js'
+import { RecordBatchReader } from '#src/wire/records/record-batch-reader.js'
 
 const RUN_MS = 300
 

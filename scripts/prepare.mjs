@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { build, filesBelow, makeExecutable, root } from './build.mjs'
+import { build, filesBelow, root } from './build.mjs'
 
 const oldestNode = [20, 19]
 
@@ -16,10 +16,10 @@ function checkNode() {
 }
 
 /** Does `work` unless the stamp says that it was done for the same fingerprint. */
-function unlessDone(stamp, fingerprint, work) {
+async function unlessDone(stamp, fingerprint, work) {
   const path = join(root, stamp)
   if (existsSync(path) && readFileSync(path, 'utf8') === fingerprint()) return
-  work()
+  await work()
   mkdirSync(dirname(path), { recursive: true })
   // Taken after the work, which may itself touch what the fingerprint is made of.
   writeFileSync(path, fingerprint())
@@ -47,23 +47,24 @@ function install() {
 function sourcesFingerprint() {
   const hash = createHash('sha256')
   const folders = ['src', 'codegen', 'test'].flatMap((folder) => filesBelow(join(root, folder)))
-  const settings = ['tsconfig.json', 'tsconfig.base.json', 'package.json'].map((name) => join(root, name))
-  for (const file of [...folders, ...settings].filter((name) => /\.(ts|json)$/.test(name)).sort()) {
+  const settings = ['tsconfig.json', 'tsconfig.base.json', 'package.json', 'scripts/build.mjs'].map((name) =>
+    join(root, name),
+  )
+  for (const file of [...folders, ...settings].filter((name) => /\.(ts|json|mjs)$/.test(name)).sort()) {
     const { size, mtimeMs } = statSync(file)
     hash.update(`${file} ${size} ${mtimeMs}\n`)
   }
   // Outputs that someone deleted are missing, however unchanged their sources.
-  hash.update(`${existsSync(join(root, 'dist'))} ${existsSync(join(root, 'build', 'test'))}`)
+  hash.update(`${existsSync(join(root, 'dist', 'index.js'))} ${existsSync(join(root, 'build', 'test'))}`)
   return hash.digest('hex')
 }
 
 try {
   checkNode()
-  unlessDone('node_modules/.jackdaw-installed', dependenciesFingerprint, install)
-  unlessDone('build/.built', sourcesFingerprint, () => {
-    if (!build()) throw new Error('the build failed')
+  await unlessDone('node_modules/.jackdaw-installed', dependenciesFingerprint, install)
+  await unlessDone('build/.built', sourcesFingerprint, async () => {
+    if (!(await build())) throw new Error('the build failed')
   })
-  makeExecutable()
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

@@ -22,3 +22,14 @@ for (const [entry, names] of Object.entries(accepted)) {
     )
   })
 }
+
+test('bundling leaves every class its name, for errors are told apart by it', async () => {
+  const classes = Object.entries((await import('jackdaw')) as Record<string, unknown>).filter(
+    (entry): entry is [string, { name: string }] => typeof entry[1] === 'function',
+  )
+  assert.ok(classes.length > 10)
+  assert.deepEqual(
+    classes.filter(([name, value]) => value.name !== name).map(([name]) => name),
+    [],
+  )
+})
