@@ -40,10 +40,31 @@ const certificateCodes = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-/** The error for a dial that failed. What already is ours, and the reason of a cancelled dial, is left as it is. */
-export function explainDialFailure(error: unknown, peer: string, tls: boolean): unknown {
-  if (error instanceof KafkaError || !(error instanceof Error)) return error
-  if (error.name === 'AbortError') return error
+/** Settings that `node:tls` cannot use: they will not do the next time either. */
+export class UnusableTlsSettings extends Error {
+  constructor(cause: unknown) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    // These messages end in the value that was given, which may be a secret: neither it nor its error is passed on.
+    const quotesValue = code === 'ERR_INVALID_ARG_TYPE' || code === 'ERR_INVALID_ARG_VALUE'
+    const why = quotesValue ? message.replace(/[.:]? Received [^]*$/, '') : message
+    super(`the settings for TLS cannot be used: ${why}`, quotesValue ? {} : { cause })
+  }
+}
+
+/** The error for a dial that failed. What already is ours is left as it is. */
+export function explainDialFailure(error: unknown, peer: string, tls: boolean): KafkaError {
+  if (error instanceof KafkaError) return error
+  if (!(error instanceof Error)) {
+    const why = typeof error === 'string' ? error : 'its dial failed without an error'
+    return new ConnectionError(`could not connect to ${peer}: ${why}`, { cause: error, persistence: notPersisted })
+  }
+  if (error instanceof UnusableTlsSettings) {
+    return new ConnectionError(`could not connect to ${peer}: ${error.message}`, {
+      cause: error,
+      retriable: false,
+      persistence: notPersisted,
+    })
+  }
   const code = codeOf(error)
   if (certificateCodes.has(code)) {
     return new AuthenticationError(`the certificate of ${peer} was not accepted: ${error.message}`, {

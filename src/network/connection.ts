@@ -94,6 +94,7 @@ export class Connection {
   #versions: BrokerVersions | undefined
   #state: State = 'opening'
   #closeReason: CloseReason | undefined
+  #endedBy: Error | undefined
   #correlationId = 0
   #pumpScheduled = false
   #lastUsedAt: number
@@ -154,6 +155,12 @@ export class Connection {
    * Requests of one turn of the event loop leave in one write. A failure whose `persistence` is `not-persisted` means that
    * not one byte of the request was handed to the socket.
    *
+   * Byte fields are sent from where they are. Once this resolves nobody reads them any more: the broker has them all, or,
+   * without an answer, the transport has let go of them. When it rejects, the transport was destroyed and begins no further
+   * write, but the system may still be at one that had begun (Windows writes out of our memory until it has cancelled),
+   * and after the signal's reason the write simply goes on. So memory of a request that failed may be read again, for
+   * instance to send it anew, or dropped, but must not be overwritten with anything else.
+   *
    * Rejects with `ConnectionError`, `TimeoutError`, `ProtocolError`, `UnsupportedVersionError`, or the signal's reason.
    */
   send<Request, Response>(
@@ -211,8 +218,8 @@ export class Connection {
         { host, port, tls, signal: abort.signal },
         { onData: this.#onData, onClose: this.#onTransportClose },
       )
-      if (this.#state === 'closed') this.#transport.destroy()
       abort.signal.throwIfAborted()
+      this.#throwIfEnded()
       const onSetupAbort = (): void => {
         this.#end('setup failed', abort.signal.reason as Error)
       }
@@ -221,6 +228,8 @@ export class Connection {
         this.#exchange(ApiVersions, request, {}, version),
       )
       abort.signal.removeEventListener('abort', onSetupAbort)
+      // Junk right behind the answer, or the stream's end, may have ended it before we were told of the answer.
+      this.#throwIfEnded()
       this.#state = 'open'
       this.#splitter.maxFrameBytes = maxResponseBytes
       this.#lastUsedAt = this.#clock.now()
@@ -228,11 +237,19 @@ export class Connection {
     } catch (error) {
       const reason: unknown = abort.signal.aborted ? abort.signal.reason : error
       this.#end('setup failed', reason as Error)
+      // Once more, for a transport that was handed to us when all was over already.
+      this.#transport?.destroy()
       throw abort.signal.aborted ? reason : explainDialFailure(reason, peer, tls !== undefined)
     } finally {
       this.#clock.clearTimer(timer)
       signal?.removeEventListener('abort', onAbort)
     }
+  }
+
+  #throwIfEnded(): void {
+    if (this.#state !== 'closed') return
+    const { peer, tls } = this.#settings
+    throw this.#endedBy ?? explainEarlyEnd(undefined, peer, tls !== undefined)
   }
 
   #exchange<Request, Response>(
@@ -404,7 +421,10 @@ export class Connection {
     const now = this.#clock.now()
     this.#lastUsedAt = now
     const { throttleTimeMs = 0 } = message as { throttleTimeMs?: number }
-    if (throttleTimeMs > 0) this.#throttledUntil = now + Math.min(throttleTimeMs, this.#settings.requestTimeoutMs)
+    // Older brokers held the answer itself back (ApiVersions came to version 2 together with KIP-219): it is over.
+    const answersFirst = (this.#versions?.range(ApiVersions)?.maxVersion ?? pending.version) >= 2
+    if (throttleTimeMs > 0 && answersFirst)
+      this.#throttledUntil = now + Math.min(throttleTimeMs, this.#settings.requestTimeoutMs)
     pending.resolve(message)
     if (this.#waiting.length > 0) this.#schedulePump()
     else this.#settle()
@@ -464,11 +484,9 @@ export class Connection {
   }
 
   /** What waits counts from its arrival too, so that it cannot wait for ever behind a peer that does not read; but the
-   *  time for which the broker asked us to hold back does not count. */
+   *  time for which the broker holds us back does not count, for it does not read then what is in flight either. */
   #dueAt(pending: Pending): number {
-    return pending.correlationId >= 0
-      ? pending.dueAt
-      : Math.max(pending.dueAt, this.#throttledUntil + pending.timeoutMs)
+    return Math.max(pending.dueAt, this.#throttledUntil + pending.timeoutMs)
   }
 
   /** The one that took too long gets the timeout; those beside it lose their connection and may be sent again. */
@@ -503,18 +521,23 @@ export class Connection {
     const wasOpen = this.#state !== 'opening'
     this.#state = 'closed'
     this.#closeReason = reason
+    this.#endedBy = error
     this.#clock.clearTimer(this.#timer)
     this.#timer = undefined
     this.#splitter.stop()
     this.#transport?.destroy()
     // Our own closing and a failed set-up have one reason for all; otherwise each request is told what became of it.
-    const shared = reason === 'closed' || reason === 'setup failed' ? error : undefined
+    const shared = reason === 'closed' || !wasOpen ? error : undefined
+    // Only the request whose answer was due is to blame for a bad one: those beside it may be sent again.
+    const blamed = reason === 'protocol violated' ? this.#inFlight[0] : undefined
     for (const pending of this.#waiting.splice(0)) {
       pending.reject(shared ?? this.#broken(pending, error, 'not-persisted'))
     }
     for (const pending of [...this.#inFlight.splice(0), ...this.#writing]) {
-      const own = reason === 'protocol violated' && !wasOpen ? error : undefined
-      pending.reject(shared ?? own ?? this.#broken(pending, error, 'possibly-persisted'))
+      const persistence = 'possibly-persisted'
+      if (shared !== undefined) pending.reject(shared)
+      else if (pending === blamed) pending.reject(new ProtocolError(error!.message, { cause: error, persistence }))
+      else pending.reject(this.#broken(pending, error, persistence))
     }
     this.#writing.clear()
     this.#drained?.()
@@ -524,7 +547,6 @@ export class Connection {
   #broken(pending: Pending, cause: Error | undefined, persistence: Persistence): Error {
     const { peer } = this.#settings
     const { name } = pending.api
-    if (cause instanceof ProtocolError) return new ProtocolError(cause.message, { cause, persistence })
     const why = cause === undefined ? '' : `: ${cause.message}`
     return new ConnectionError(`the connection to ${peer} ended before it answered ${name}${why}`, {
       ...(cause === undefined ? {} : { cause }),

@@ -7,6 +7,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 
 import type { Dialer, DialRequest, TlsOptions, Transport, TransportEvents } from '../async/transport.ts'
 import { formatAddress } from './address.ts'
+import { UnusableTlsSettings } from './connect-errors.ts'
 
 // What one read takes from the kernel. The block is made once per socket and used for every read: what a frame needs is
 // copied out of it, once, into memory of its own.
@@ -22,10 +23,11 @@ export const dialSocket: Dialer = async (request, events) => {
   const addresses = await untilAborted(resolve(request.host), signal)
   const receiver = new Receiver(events)
   const socket = await raceAddresses(addresses, request, receiver)
-  return new StreamTransport(socket, formatAddress(request), receiver)
+  return new StreamTransport(socket, formatAddress(request), receiver, false)
 }
 
-/** A dialer over streams that somebody else opens; with TLS settings, TLS runs on top of them. */
+/** A dialer over streams that somebody else opens; with TLS settings, TLS runs on top of them. What is written is copied
+ *  for them: unlike a socket, they may hold on to it for as long as they please. */
 export function streamDialer(
   open: (target: { host: string; port: number; signal: AbortSignal }) => Duplex | Promise<Duplex>,
 ): Dialer {
@@ -38,22 +40,35 @@ export function streamDialer(
       stream = await untilAborted(opening, signal)
     } catch (error) {
       // Nobody waits for it any more: when it comes after all, it must not stay open.
-      opening.then(
-        (late) => late.destroy(),
-        () => {},
-      )
+      opening.then(discard, () => {})
       throw error
     }
+    if (typeof (stream as Partial<Duplex> | undefined)?.on !== 'function')
+      throw new TypeError('its dial gave no stream')
     const receiver = new Receiver(events)
     if (request.tls !== undefined) {
-      stream = await secured(connectTls({ ...tlsOptionsFor(request.tls, host), socket: stream as Socket }), signal)
+      let secure: TLSSocket
+      try {
+        secure = startTls({ ...tlsOptionsFor(request.tls, host), socket: stream as Socket })
+      } catch (error) {
+        discard(stream)
+        throw error
+      }
+      stream = await secured(secure, signal)
     }
     stream.on('data', (chunk: Uint8Array) => {
       receiver.receive(chunk)
     })
     stream.once('end', () => stream.destroy())
-    return new StreamTransport(stream, formatAddress(request), receiver)
+    // TLS encrypts what it is given into memory of its own.
+    return new StreamTransport(stream, formatAddress(request), receiver, request.tls === undefined)
   }
+}
+
+/** Ends a stream that nobody wants, whatever it was that came in its place, and whatever it still has to say. */
+function discard(stream: Partial<Duplex> | undefined): void {
+  stream?.on?.('error', () => {})
+  stream?.destroy?.()
 }
 
 /** Stands between a socket, which must be told at its making whom to call, and the owner of the transport. */
@@ -79,10 +94,13 @@ class Receiver {
 class StreamTransport implements Transport {
   readonly remote: string
   readonly #stream: Duplex
+  readonly #copies: boolean
 
-  constructor(stream: Duplex, remote: string, receiver: Receiver) {
+  /** @param copies gives the stream copies of what is written, since it may keep them longer than it says */
+  constructor(stream: Duplex, remote: string, receiver: Receiver, copies: boolean) {
     this.remote = remote
     this.#stream = stream
+    this.#copies = copies
     let failure: Error | undefined
     stream.on('error', (error) => {
       failure = error
@@ -109,11 +127,20 @@ class StreamTransport implements Transport {
       process.nextTick(written)
       return
     }
-    // Corked, all chunks leave in one writev.
-    stream.cork()
-    for (let i = 0; i < last; i++) stream.write(chunks[i])
-    stream.write(chunks[last], written)
-    stream.uncork()
+    try {
+      if (this.#copies) {
+        stream.write(Buffer.concat(chunks), written)
+        return
+      }
+      // Corked, all chunks leave in one writev.
+      stream.cork()
+      for (let i = 0; i < last; i++) stream.write(chunks[i])
+      stream.write(chunks[last], written)
+      stream.uncork()
+    } catch (error) {
+      // A stream of somebody else may throw where it should have called back.
+      stream.destroy(error as Error)
+    }
   }
 
   pause(): void {
@@ -146,7 +173,9 @@ async function raceAddresses(addresses: readonly string[], request: DialRequest,
     const errors: Error[] = []
     let next = 0
     let timer: NodeJS.Timeout | undefined
+    let isOver = false
     const finish = (kept: Socket | undefined): void => {
+      isOver = true
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       for (const socket of racing) if (socket !== kept) socket.destroy()
@@ -157,6 +186,8 @@ async function raceAddresses(addresses: readonly string[], request: DialRequest,
     }
     const attempt = (): void => {
       clearTimeout(timer)
+      // One that failed in the turn in which another won must not send a third into a race that nobody watches.
+      if (isOver) return
       const address = addresses[next++]
       if (address === undefined) return
       let socket: Socket
@@ -214,7 +245,16 @@ function openSocket(address: string, { host, port, tls }: DialRequest, receiver:
       },
     },
   }
-  return tls === undefined ? connectTcp(options) : connectTls({ ...tlsOptionsFor(tls, host), ...options })
+  return tls === undefined ? connectTcp(options) : startTls({ ...tlsOptionsFor(tls, host), ...options })
+}
+
+/** @throws UnusableTlsSettings for instance for a key that does not fit its certificate */
+function startTls(options: TlsOptions): TLSSocket {
+  try {
+    return connectTls(options)
+  } catch (error) {
+    throw new UnusableTlsSettings(error)
+  }
 }
 
 /** The user's settings, and the name that SNI sends and the certificate is checked against: the host as it was given. */
