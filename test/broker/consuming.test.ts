@@ -396,22 +396,6 @@ test('with copyRecords a record has memory of its own', async (t) => {
   assert.equal(record.headers[0]?.value?.buffer.byteLength, 1)
 })
 
-test('a consumer that was never started closes, and one of wrong options is not made', async () => {
+test('a consumer that was never started closes', async () => {
   await new Consumer({ bootstrapServers: broker.bootstrapServers }).close()
-  const wrong: [string, object][] = [
-    ['groupid', { groupid: 'x' }],
-    ['groupInstanceId', { groupInstanceId: 'x' }],
-    ['autoOffsetReset', { autoOffsetReset: 'soonest' }],
-    ['autoCommit', { autoCommit: true }],
-    ['heartbeatIntervalMs', { heartbeatIntervalMs: 45_000 }],
-    ['fetchMaxWaitMs', { fetchMaxWaitMs: 60_000 }],
-    ['assignors', { assignors: ['sticky'] }],
-  ]
-  for (const [option, options] of wrong) {
-    assert.throws(
-      () => new Consumer(options),
-      (error: Error & { option?: string }) => error.option === option,
-      option,
-    )
-  }
 })

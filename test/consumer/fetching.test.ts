@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
 import { Deferred } from '#src/async/deferred.js'
+import { Cluster } from '#src/cluster/cluster.js'
 import type { ClusterOptions } from '#src/cluster/cluster-options.js'
 import { Consumer } from '#src/consumer/consumer.js'
 import type { ConsumerOptions } from '#src/consumer/consumer-options.js'
 import { BrokerError } from '#src/errors/broker-error.js'
-import { CorruptRecordError } from '#src/errors/errors.js'
+import { ClosedError, CorruptRecordError } from '#src/errors/errors.js'
 import { Fetch } from '#src/wire/messages/fetch.js'
 import { ListOffsets } from '#src/wire/messages/list-offsets.js'
 import { Metadata } from '#src/wire/messages/metadata.js'
@@ -412,4 +413,43 @@ test('a first batch that is cut off is asked for again, whole', async (t) => {
   const consumer = consumerOf(t, logs, { maxPartitionFetchBytes: 1_000 })
   consumer.assign([zero])
   assert.equal((await values(consumer, 1))[0]?.length, 5_000)
+})
+
+test('a missing topic is made only with allowAutoTopicCreation', async (t) => {
+  const logs = await logsOf(t)
+  const asksToCreate = () =>
+    logs.cluster
+      .requests(Metadata)
+      .some(({ request }) => request.allowAutoTopicCreation && request.topics?.some(({ name }) => name === 'new'))
+  const careful = consumerOf(t, logs)
+  await careful.subscribe(['new'])
+  assert.equal((await careful.getMany({ timeoutMs: 100 })).size, 0)
+  assert.equal(asksToCreate(), false)
+  const creating = consumerOf(t, logs, { allowAutoTopicCreation: true })
+  await creating.subscribe(['new'])
+  const pending = creating.getOne({ signal: AbortSignal.timeout(5_000) })
+  await logs.cluster.broker(1).until(asksToCreate)
+  logs.cluster.state.addTopic('new', 1)
+  logs.append('new', 0, ['made'])
+  assert.equal(String((await pending).value), 'made')
+})
+
+test('consumers that share a cluster leave it open, and hear of it when its owner closes it', async (t) => {
+  const logs = await logsOf(t)
+  logs.append('orders', 0, ['a'])
+  const cluster = new Cluster({ bootstrapServers: logs.address, retryBackoffMs: 10 })
+  const [one, two] = [0, 1].map(() => {
+    const consumer = new Consumer({ cluster, autoOffsetReset: 'earliest', fetchMaxWaitMs: 50 })
+    consumer.assign([zero])
+    return consumer
+  })
+  assert.ok(one !== undefined && two !== undefined)
+  assert.deepEqual(await values(one, 1), ['a'])
+  await one.close()
+  assert.deepEqual(await values(two, 1), ['a'])
+  const pending = two.getOne({ signal: AbortSignal.timeout(5_000) })
+  pending.catch(() => {})
+  await cluster.close()
+  await assert.rejects(pending, ClosedError)
+  await two.close()
 })

@@ -11,7 +11,7 @@ import { Signal } from '../../async/signal.ts'
 import { before, sleep } from '../../async/wait.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { BrokerError } from '../../errors/broker-error.ts'
-import { AuthenticationError, IllegalStateError, UnsupportedVersionError } from '../../errors/errors.ts'
+import { AuthenticationError, ClosedError, IllegalStateError, UnsupportedVersionError } from '../../errors/errors.ts'
 import { KafkaError } from '../../errors/kafka-error.ts'
 import type { ConsumerGroupMetadata } from '../../model/consumer-group-metadata.ts'
 import type { TopicPartition } from '../../model/topic-partition.ts'
@@ -440,7 +440,9 @@ export class ClassicMembership implements Membership {
   }
 }
 
-/** Waiting changes nothing about these. */
+/** Waiting changes nothing about these. `ClosedError`: a shared cluster was closed by its owner. */
 function isFinal(error: unknown): boolean {
-  return error instanceof AuthenticationError || error instanceof UnsupportedVersionError
+  return (
+    error instanceof AuthenticationError || error instanceof UnsupportedVersionError || error instanceof ClosedError
+  )
 }
