@@ -75,6 +75,9 @@ export function wishFor(topics: readonly string[] | RegExp): Wish {
 
 /** @throws InvalidArgumentError when it has something that is never called */
 export function checkListener(listener: RebalanceListener): void {
+  if (typeof listener !== 'object' || (listener as unknown) === null) {
+    throw new InvalidArgumentError(`a rebalance listener is an object with functions, not ${quote(listener)}`)
+  }
   for (const [name, value] of Object.entries(listener) as [string, unknown][]) {
     if (!['onAssigned', 'onRevoked', 'onLost'].includes(name)) {
       throw new InvalidArgumentError(`a rebalance listener has onAssigned, onRevoked and onLost, not ${quote(name)}`)

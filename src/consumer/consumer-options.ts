@@ -67,7 +67,7 @@ export type ResolvedConsumerOptions = ResolvedOptions<ConsumerOptions, Defaulted
 const assignorList: Check = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((name) => name === 'range') && value.length === 1
     ? undefined
-    : "must be an array of different assignors out of 'range'"
+    : "must be ['range'], the only assignor so far"
 
 export const consumerOptions: OptionTable<ConsumerOptions> = {
   groupId: {

@@ -48,7 +48,7 @@ import type { PartitionState } from './partition-state.ts'
 import { PollWatch } from './poll-watch.ts'
 import { PositionResolver } from './position-resolver.ts'
 import { RecordIterator } from './record-iterator.ts'
-import { checked, filterOf, SubscriptionState } from './subscription-state.ts'
+import { filterOf, partitionsOf, SubscriptionState } from './subscription-state.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { WholeTopics } from './whole-topics.ts'
 
@@ -292,7 +292,7 @@ export class Consumer {
    */
   assign(partitions: Iterable<TopicPartition>): void {
     this.#assertOpen()
-    const wanted = Array.from(partitions, checked)
+    const wanted = partitionsOf(partitions)
     const { wish } = this.#subscription
     if (wish.kind === 'topics' || wish.kind === 'pattern') {
       throw new IllegalStateError('topics are subscribed to: unsubscribe before assigning partitions')
@@ -387,7 +387,7 @@ export class Consumer {
       await abortable(committer.commitHandedOut(handedOut), { signal })
       return
     }
-    const checkedOffsets = offsets.map(checkedCommit)
+    const checkedOffsets = partitionsOf(offsets).map(checkedCommit)
     for (const offset of checkedOffsets) this.#subscription.get(offset)
     await this.start({ signal })
     await abortable(committer.commit(checkedOffsets), { signal })
@@ -458,7 +458,7 @@ export class Consumer {
     { signal }: WaitOptions = {},
   ): Promise<(OffsetAndMetadata | null)[]> {
     const groupId = this.#options.groupId ?? this.#noGroup('have committed offsets')
-    const wanted = Array.from(partitions, checked)
+    const wanted = partitionsOf(partitions)
     await this.start({ signal })
     const deadline = this.#cluster.clock.now() + this.#cluster.options.apiTimeoutMs
     return await committedOffsets(this.#cluster, wanted, { groupId, lane: `group:${this.#laneName}`, deadline, signal })
@@ -479,7 +479,7 @@ export class Consumer {
     queries: Iterable<TimestampQuery>,
     { signal }: WaitOptions = {},
   ): Promise<(OffsetAndTimestamp | null)[]> {
-    const wanted = Array.from(queries, checkedTime)
+    const wanted = partitionsOf(queries).map(checkedTime)
     const answers = await this.#lookUp(wanted, signal)
     return answers.map(({ offset, timestamp, leaderEpoch }) => {
       if (offset < 0) return null
@@ -723,10 +723,7 @@ export class Consumer {
   }
 
   async #ends(partitions: Iterable<TopicPartition>, timestamp: number, { signal }: WaitOptions): Promise<number[]> {
-    const queries = Array.from(partitions, (wanted) => {
-      const { topic, partition } = checked(wanted)
-      return { topic, partition, timestamp }
-    })
+    const queries = partitionsOf(partitions).map(({ topic, partition }) => ({ topic, partition, timestamp }))
     return (await this.#lookUp(queries, signal)).map(({ offset }) => offset)
   }
 

@@ -47,7 +47,7 @@ export class SubscriptionState {
 
   /** @throws IllegalStateError when one of them is not ours */
   getAll(partitions: Iterable<TopicPartition> | undefined): readonly PartitionState[] {
-    return partitions === undefined ? this.#all : Array.from(partitions, (partition) => this.get(partition))
+    return partitions === undefined ? this.#all : partitionsOf(partitions).map((partition) => this.get(partition))
   }
 
   /** Takes partitions in beside those that are ours already. Returns the new ones. */
@@ -150,13 +150,23 @@ export class SubscriptionState {
 export function filterOf(partitions: Iterable<TopicPartition> | undefined): PartitionFilter | undefined {
   if (partitions === undefined) return undefined
   const topics = new Map<string, Set<number>>()
-  for (const wanted of partitions) {
-    const { topic, partition } = checked(wanted)
+  for (const { topic, partition } of partitionsOf(partitions)) {
     const numbers = topics.get(topic)
     if (numbers === undefined) topics.set(topic, new Set([partition]))
     else numbers.add(partition)
   }
   return { has: ({ topic, partition }) => topics.get(topic)?.has(partition) === true }
+}
+
+/** @throws InvalidArgumentError when it is no list, or something in it is no partition: one alone would pass for none */
+export function partitionsOf<P extends TopicPartition>(partitions: Iterable<P>): P[] {
+  const given = partitions as Partial<Iterable<P>> | null
+  if (typeof given !== 'object' || given === null || typeof given[Symbol.iterator] !== 'function') {
+    throw new InvalidArgumentError(`partitions are given as an array of { topic, partition }, not as ${quote(given)}`)
+  }
+  const list = [...partitions]
+  for (const partition of list) checked(partition)
+  return list
 }
 
 /** @throws InvalidArgumentError when it is no topic and partition */

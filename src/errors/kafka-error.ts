@@ -20,7 +20,7 @@ export class KafkaError extends Error {
   /** Whether the same call may succeed when it is made again. */
   readonly retriable: boolean
   /** On a failed send: what is known of the record. */
-  readonly persistence?: Persistence
+  declare readonly persistence?: Persistence
 
   constructor(code: string, message: string, retriable: boolean, options: KafkaErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)

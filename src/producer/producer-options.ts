@@ -66,10 +66,10 @@ const compression: Check = (value) => {
     return codecName(value) && `${codecName(value)!}, or { codec, level }`
   const { codec, level, ...rest } = value as { codec?: unknown; level?: unknown }
   const wrong = Object.keys(rest)[0]
-  if (wrong !== undefined) return `must have codec and level, and nothing else such as '${wrong}',`
-  if (codecName(codec) !== undefined) return `must have a codec that is one of ${codecNames.join(', ')},`
+  if (wrong !== undefined) return `must have codec and level, and nothing else such as '${wrong}'`
+  if (codecName(codec) !== undefined) return `must have a codec that is one of ${codecNames.join(', ')}`
   if (level === undefined) return undefined
-  if (!Number.isSafeInteger(level)) return 'must have a level that is a whole number,'
+  if (!Number.isSafeInteger(level)) return 'must have a level that is a whole number'
   return levelComplaint(codec as CompressionName, level as number)
 }
 
@@ -77,14 +77,14 @@ const compression: Check = (value) => {
 function levelComplaint(codec: CompressionName, level: number): string | undefined {
   switch (codec) {
     case 'gzip':
-      return level === -1 || (level >= 1 && level <= 9) ? undefined : 'must for gzip have level -1 or one from 1 to 9,'
+      return level === -1 || (level >= 1 && level <= 9) ? undefined : 'must for gzip have level -1 or one from 1 to 9'
     case 'lz4':
-      return level >= 1 && level <= 17 ? undefined : 'must for lz4 have a level from 1 to 17,'
+      return level >= 1 && level <= 17 ? undefined : 'must for lz4 have a level from 1 to 17'
     case 'zstd':
-      return level >= -131_072 && level <= 22 ? undefined : 'must for zstd have a level from -131072 to 22,'
+      return level >= -131_072 && level <= 22 ? undefined : 'must for zstd have a level from -131072 to 22'
     case 'snappy':
     case 'none':
-      return `must have no level: ${codec} has no levels,`
+      return `must have no level: ${codec} has no levels`
     default:
       return codec satisfies never
   }

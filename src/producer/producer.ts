@@ -7,7 +7,7 @@ import { clusterFor } from '../cluster/client.ts'
 import type { ClusterOptions } from '../cluster/cluster-options.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionMetadata } from '../cluster/metadata.ts'
-import { ClosedError, TimeoutError } from '../errors/errors.ts'
+import { ClosedError, InvalidArgumentError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import { quote } from '../options/option-table.ts'
 import type { Codec } from '../wire/compression/codec.ts'
@@ -301,7 +301,7 @@ export class Producer {
         throw refusal(`record ${i} of a batch for '${name}' must be an object, not ${quote(record)}`)
       }
       const { key = null, value, partition = -1 } = record
-      const headers = this.#check(name, key, value, record)
+      const headers = this.#checkOf(i, name, key, value, record)
       if (headers !== undefined) (allHeaders ??= [])[i] = headers
       if (partition > highestPartition) highestPartition = partition
       bytes += usualOverheadBytes + (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
@@ -511,6 +511,15 @@ export class Producer {
     if (headers === undefined && 3 * characters + mostOverheadBytes <= this.#maxRecordBytes) return undefined
     this.#requireSize(topic, key, value, headers)
     return headers
+  }
+
+  /** The same for a record of a batch, whose place in it the complaint names. */
+  #checkOf(index: number, topic: string, key: RecordBytes, value: RecordBytes, record: BatchRecord) {
+    try {
+      return this.#check(topic, key, value, record)
+    } catch (error) {
+      throw error instanceof InvalidArgumentError ? refusal(`record ${index} of a batch: ${error.message}`) : error
+    }
   }
 
   #requireSize(topic: string, key: RecordBytes, value: RecordBytes, headers: WrittenHeader[] | undefined): void {

@@ -440,7 +440,11 @@ export class RecordIntake {
       )
     }
     if (this.#cluster.metadata.version === 0 || lastError instanceof ConnectionError) {
-      return new TimeoutError(`no broker told the partitions of topic '${topic.name}' within ${maxBlockMs} ms`, options)
+      const why = lastError === undefined ? '' : `: ${lastError.message}`
+      return new TimeoutError(
+        `no broker told the partitions of topic '${topic.name}' within ${maxBlockMs} ms${why}`,
+        options,
+      )
     }
     return new BrokerError(unknownTopic, `topic '${topic.name}' was not there within ${maxBlockMs} ms`, options)
   }

@@ -64,7 +64,7 @@ test('every command has a help that names its flags', async () => {
 })
 
 test('the published command answers for itself, with its own exit status', () => {
-  const main = fileURLToPath(import.meta.resolve('#src/cli/main.js'))
+  const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
   const jackdaw = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' })
   assert.match(jackdaw('--version').stdout, /^\d+\.\d+\.\d+\n$/)
   assert.equal(jackdaw('--help').status, 0)

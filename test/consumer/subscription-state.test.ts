@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { BrokerError } from '#src/errors/broker-error.js'
 import { IllegalStateError, InvalidArgumentError } from '#src/errors/errors.js'
-import { filterOf, SubscriptionState } from '#src/consumer/subscription-state.js'
+import { filterOf, partitionsOf, SubscriptionState } from '#src/consumer/subscription-state.js'
 
 const zero = { topic: 't', partition: 0 }
 const one = { topic: 't', partition: 1 }
@@ -98,6 +98,18 @@ test('a lasting failure is told to every call that asks for its partition, anoth
   a.paused = false
   a.moveTo(3)
   assert.equal(subscription.takeFailure(undefined), undefined, 'a seek ends it')
+})
+
+test('one partition where a list is asked for does not pass for an empty list', () => {
+  for (const wrong of [zero, 't', null, 1]) {
+    for (const take of [partitionsOf, filterOf, (given: never) => withPartitions().getAll(given)]) {
+      assert.throws(() => take(wrong as never), {
+        code: 'INVALID_ARGUMENT',
+        message: /an array of \{ topic, partition/,
+      })
+    }
+  }
+  assert.deepEqual(partitionsOf(new Set([zero, one])), [zero, one])
 })
 
 test('what is not ours, or no partition at all, is refused in words', () => {

@@ -26,6 +26,7 @@ test('an error says what happened, with the name of the code, and whether to try
   const error = new BrokerError(6, "the fetch of partition 7 of 'orders' was refused")
   assert.ok(error instanceof KafkaError)
   assert.equal(error.name, 'BrokerError')
+  assert.ok(!Object.hasOwn(error, 'persistence'), 'only errors of the produce path speak of it')
   assert.equal(error.message, "the fetch of partition 7 of 'orders' was refused: NOT_LEADER_OR_FOLLOWER")
   assert.equal(error.code, 'NOT_LEADER_OR_FOLLOWER')
   assert.equal(error.errorCode, 6)

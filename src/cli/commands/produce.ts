@@ -120,7 +120,10 @@ class DeliveryCount {
   /** @throws CommandError when any of the records failed */
   throwIfAny(accepted: number): void {
     if (this.#first === undefined) return
-    throw new CommandError(`${this.#count} of ${countOfRecords(accepted)} were not delivered: ${this.#first.message}`)
+    const were = this.#count === 1 ? 'was' : 'were'
+    throw new CommandError(
+      `${this.#count} of ${countOfRecords(accepted)} ${were} not delivered: ${this.#first.message}`,
+    )
   }
 }
 
@@ -202,7 +205,12 @@ async function openInput(file: string | undefined, { stdin }: Terminal): Promise
   if (file === undefined) return { stream: stdin, bytes: undefined }
   try {
     const handle = await open(file)
-    const { size } = await handle.stat()
+    const status = await handle.stat()
+    if (status.isDirectory()) {
+      await handle.close()
+      throw new Error('it is a folder')
+    }
+    const { size } = status
     return { stream: createReadStream(file, { fd: handle, highWaterMark: 262_144 }), bytes: size }
   } catch (error) {
     throw new CommandError(`cannot read '${file}': ${(error as Error).message}`)
