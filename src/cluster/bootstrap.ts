@@ -43,6 +43,7 @@ export class Bootstrap {
     for (const server of servers) {
       try {
         const response = await this.#askServer(server, signal)
+        signal.throwIfAborted()
         if (response.brokers.length > 0) {
           this.close()
           return response
@@ -84,7 +85,8 @@ export class Bootstrap {
     const connection = await this.#settings.open(server, signal)
     try {
       const response = await this.#settings.askMetadata(connection, Math.max(1, deadline - clock.now()), signal)
-      if (response.brokers.length > 0 || this.#kept?.isOpen) connection.destroy()
+      // After the end nobody would close what is kept.
+      if (response.brokers.length > 0 || this.#kept?.isOpen || signal.aborted) connection.destroy()
       else this.#kept = connection
       return response
     } catch (error) {

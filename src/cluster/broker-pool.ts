@@ -106,7 +106,8 @@ export class BrokerPool {
 
   /**
    * A broker for a request that any can answer: of those connected on this lane the one with least to do, else one by
-   * chance, else (`evenIfFailing`) the one that may be tried again soonest. Undefined when none is left.
+   * chance, else one that holds us back, else (`evenIfFailing`) the one that may be tried again soonest. Undefined when
+   * none is left.
    */
   anyBroker(
     lane: Lane,
@@ -116,11 +117,14 @@ export class BrokerPool {
     let connected: number[] = []
     let leastPending = Infinity
     const ready: number[] = []
+    let heldBack: number | undefined
     let soonest: Node | undefined
     for (const [id, node] of this.#nodes) {
       if (except?.has(id)) continue
       const connection = node.lanes.get(lane)?.connection
-      if (connection?.isOpen) {
+      if (connection?.isOpen && connection.isHeldBack) {
+        heldBack = id
+      } else if (connection?.isOpen) {
         const pending = connection.pendingRequests
         if (pending < leastPending) connected = []
         if (pending <= leastPending) connected.push(id)
@@ -130,7 +134,7 @@ export class BrokerPool {
     }
     const choice = connected.length > 0 ? connected : ready
     if (choice.length > 0) return choice[Math.floor(this.#settings.random.next() * choice.length)]
-    return evenIfFailing ? soonest?.broker.id : undefined
+    return heldBack ?? (evenIfFailing ? soonest?.broker.id : undefined)
   }
 
   /** Opens no more connections; resolves when all have finished what they had. Never rejects. */

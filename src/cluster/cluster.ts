@@ -8,7 +8,7 @@ import type { Clock } from '../async/clock.ts'
 import { systemDoors, type Doors } from '../async/doors.ts'
 import type { Random } from '../async/random.ts'
 import { abortable, before, sleep, type WaitOptions } from '../async/wait.ts'
-import type { Logger } from '../diagnostics/logger.ts'
+import { guardedLogger, type Logger } from '../diagnostics/logger.ts'
 import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
 import { ClosedError, ConnectionError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
@@ -67,6 +67,7 @@ export class Cluster {
   readonly options: ResolvedClusterOptions
   readonly clock: Clock
   readonly random: Random
+  /** The logger of the options, which may throw without harm. */
   readonly logger: Logger
   readonly #pool: BrokerPool
   readonly #bootstrap: Bootstrap
@@ -86,7 +87,7 @@ export class Cluster {
     this.options = readClusterOptions('Cluster', options)
     this.clock = doors.clock
     this.random = doors.random
-    this.logger = this.options.logger
+    this.logger = guardedLogger(this.options.logger)
     setMaxListeners(0, this.#lifetime.signal)
     const opener = connectionOpener(this.options, doors)
     this.#pool = new BrokerPool({
@@ -129,6 +130,7 @@ export class Cluster {
    * failed by that, `ClosedError`, or the signal's reason.
    */
   async start({ signal }: WaitOptions = {}): Promise<this> {
+    this.#lifetime.signal.throwIfAborted()
     if (this.#refresher === undefined) {
       signal?.throwIfAborted()
       await abortable(this.#start(), { signal })
@@ -363,9 +365,9 @@ export class Cluster {
 
   /** Gives up at once: whatever waits rejects with `reason`, by default a `ClosedError`. Idempotent. */
   destroy(reason: Error = new ClosedError('the cluster was destroyed')): void {
-    this.#closing ??= Promise.resolve()
     // Never rejects; who must know when all has ended calls close().
-    void this.#end(reason)
+    const ended = this.#end(reason)
+    this.#closing ??= ended
     this.#pool.destroy(reason)
   }
 

@@ -107,11 +107,12 @@ export class MetadataRefresher {
     const { maxAgeMs, minIntervalMs, topicsVersion } = this.#settings
     const failing = this.#failuresInARow > 0
     if (failing && this.#retryAt !== undefined) return this.#retryAt
-    let dueAt = Math.min(this.#finishedAt + maxAgeMs, this.#retryAt ?? Infinity)
     if (topicsVersion() !== this.#topicsVersion) return -Infinity
+    const ageAt = this.#finishedAt + maxAgeMs
+    // Something is missing, perhaps for hours, and whoever misses it asks and asks: the interval grows all the same.
+    if (this.#retryAt !== undefined) return Math.min(ageAt, this.#retryAt)
     // However many ask, the cluster is asked once per interval.
-    if (this.#stale || this.#next !== undefined) dueAt = Math.min(dueAt, this.#startedAt + minIntervalMs)
-    return dueAt
+    return this.#stale || this.#next !== undefined ? Math.min(ageAt, this.#startedAt + minIntervalMs) : ageAt
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {

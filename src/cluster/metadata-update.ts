@@ -22,9 +22,12 @@ export function snapshotAfter(
   isInUse: (topic: string) => boolean,
 ): MetadataSnapshot {
   const topics = new Map<string, TopicMetadata>()
+  // The epochs of another cluster say nothing about this one.
+  const isSameCluster = response.clusterId === previous.clusterId
   for (const topic of response.topics) {
     if (topic.name === null) continue
-    topics.set(topic.name, readTopic(topic, topic.name, previous.topics.get(topic.name)))
+    const known = isSameCluster ? previous.topics.get(topic.name) : undefined
+    topics.set(topic.name, readTopic(topic, topic.name, known))
   }
   for (const topic of previous.topics.values()) {
     if (!topics.has(topic.name) && isInUse(topic.name)) topics.set(topic.name, topic)

@@ -130,6 +130,11 @@ export class Connection {
     return this.#state === 'open'
   }
 
+  /** Whether the broker reads nothing of us now, because of its quotas (KIP-219): requests wait on our side. */
+  get isHeldBack(): boolean {
+    return this.#clock.now() < this.#throttledUntil
+  }
+
   /** Why it ended, once it has. */
   get closeReason(): CloseReason | undefined {
     return this.#closeReason
