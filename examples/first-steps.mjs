@@ -3,6 +3,7 @@
 //
 //     BOOTSTRAP_SERVERS=localhost:9092 node examples/first-steps.mjs
 
+import { EventEmitter, once } from 'node:events'
 import { Admin, Consumer, Producer } from 'jackdaw'
 
 const connection = {
@@ -11,6 +12,7 @@ const connection = {
 }
 const topic = `first-steps-${Date.now()}`
 const customers = ['Ada', 'Grace', 'Barbara']
+const assignments = new EventEmitter()
 
 // 1. A topic. Each result has its own error, so that one bad topic takes nothing from the others.
 const admin = new Admin(connection)
@@ -46,10 +48,13 @@ for await (const record of consumer) {
 await consumer.commit()
 console.log(`read ${count} of ${sent.length} records, and committed them`)
 
-// 4. A second member joins, and the group shares the work out anew. Whoever reads takes part in that.
+// 4. A second member joins, and the group shares the work out anew. Whoever reads takes part in that; each member is told
+// what it is given at a moment of its own.
+const signal = AbortSignal.timeout(30_000)
+const sharedAnew = once(assignments, 'first', { signal })
 const newcomer = await joinGroup('second')
 const reading = readUntilClosed(consumer)
-await newcomer.assigned({ signal: AbortSignal.timeout(30_000) })
+await Promise.all([sharedAnew, newcomer.assigned({ signal })])
 console.log(`first member has ${names(consumer.assignment())}, second member has ${names(newcomer.assignment())}`)
 await newcomer.close()
 await consumer.close()
@@ -65,7 +70,10 @@ async function joinGroup(name) {
   const member = new Consumer({ ...connection, groupId: `${topic}-readers`, autoOffsetReset: 'earliest' })
   await member.start()
   await member.subscribe([topic], {
-    onAssigned: (partitions) => console.log(`${name} member of the group: given ${names(partitions)}`),
+    onAssigned: (partitions) => {
+      console.log(`${name} member of the group: given ${names(partitions)}`)
+      assignments.emit(name)
+    },
     onRevoked: (partitions) => console.log(`${name} member of the group: gave up ${names(partitions)}`),
   })
   return member
