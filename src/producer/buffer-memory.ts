@@ -45,7 +45,8 @@ export class BufferMemory implements BufferPool {
     return Buffer.allocUnsafeSlow(size)
   }
 
-  /** Only for a buffer that nobody reads any more: its write is over, and its answer came or its connection ended. */
+  /** Only for a buffer that nobody reads any more: its write is over, and its answer came. One whose connection ended
+   *  instead is not given back: a stream that somebody else made may go on reading it. */
   give(buffer: Buffer): void {
     if (buffer.length === this.unit && this.#idle.length < this.#mostIdle) this.#idle.push(buffer)
   }

@@ -50,6 +50,9 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   ready = false
   /** A request carries it: its memory may be read by a socket. */
   inFlight = false
+  /** A request that carried it ended without an answer. What carried its bytes may be reading them still: they must not
+   *  become another batch's. */
+  isLent = false
   /** Its deliveries were told. */
   settled = false
   /** Some attempt may have put it into the log. */

@@ -183,6 +183,11 @@ export function readProducerOptions(
       `option 'bufferMemory' of Producer (${bufferMemory}) must hold at least one batch of batchSize (${batchSize}) bytes`,
     )
   }
-  // A default gives way to what was asked for: who sets a long requestTimeoutMs need not know of this one.
-  return { ...options, deliveryTimeoutMs: Math.max(options.deliveryTimeoutMs, least) }
+  return {
+    ...options,
+    // A request holds a batch at least.
+    batchSize: Math.min(batchSize, options.maxRequestSize),
+    // A default gives way to what was asked for: who sets a long requestTimeoutMs need not know of this one.
+    deliveryTimeoutMs: Math.max(options.deliveryTimeoutMs, least),
+  }
 }

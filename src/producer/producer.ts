@@ -43,7 +43,7 @@ import {
   type WrittenHeader,
 } from './producer-record.ts'
 import { RecordAccumulator } from './record-accumulator.ts'
-import { RecordIntake, waitingOverheadBytes } from './record-intake.ts'
+import { RecordIntake } from './record-intake.ts'
 import {
   EnqueueWaiter,
   SendBatchWaiter,
@@ -90,7 +90,8 @@ export class Producer {
   #closing: Promise<void> | undefined
   /** Why no record is taken any more. */
   #ended: ClosedError | undefined
-  #gaveUp = false
+  /** Ends the waits for what may outlive the producer, a cluster that is shared. */
+  readonly #lifetime = new AbortController()
   #stopListening: (() => void) | undefined
 
   /**
@@ -176,8 +177,10 @@ export class Producer {
   }
 
   async #connect(): Promise<this> {
-    const [codec] = await Promise.all([this.#loadCodec(), this.#cluster.start()])
-    if (this.#gaveUp) throw new ClosedError('the producer was closed while it started')
+    const { signal } = this.#lifetime
+    const started = Promise.all([this.#loadCodec(), this.#cluster.start()])
+    const [codec] = await abortable(started, { signal })
+    signal.throwIfAborted()
     this.#sender.codec = codec
     this.#stopListening = this.#cluster.onMetadata((snapshot) => {
       this.#intake.metadataChanged(snapshot)
@@ -315,7 +318,7 @@ export class Producer {
     const now = this.#cluster.clock.wallTime()
     const { promise } = delivery
     let placed = 0
-    const waitingBytes = bytes + records.length * waitingOverheadBytes
+    const waitingBytes = this.#intake.waitingBytesFor(records.length, bytes)
     if (!this.#intake.hasRoomFor(topic, bytes, waitingBytes)) {
       delivery.refused(0, this.#intake.bufferFull(name))
       return promise
@@ -396,14 +399,22 @@ export class Producer {
     const { clock, options } = this.#cluster
     this.#ended ??= new ClosedError('the producer is closed', { persistence: 'not-persisted' })
     const deadline = clock.now() + options.closeTimeoutMs
-    await before(this.#flush(), { clock, deadline, what: 'waiting for records to be acknowledged' }).catch(
-      (error: unknown) => {
-        // Only the deadline rejects: the rest is given up, and told so one by one.
-        if (!(error instanceof TimeoutError)) throw error
-      },
-    )
+    const inTime = async (ending: Promise<void>, what: string): Promise<boolean> => {
+      try {
+        await before(ending, { clock, deadline, what })
+        return true
+      } catch (error) {
+        if (error instanceof TimeoutError) return false
+        throw error
+      }
+    }
+    const flushed = await inTime(this.#flush(), 'waiting for records to be acknowledged')
+    // Whatever is left is told so, one by one.
     this.#giveUp(`the producer was closed, and gave up after ${options.closeTimeoutMs} ms`, undefined)
-    if (this.#ownsCluster) await this.#cluster.close()
+    if (this.#ownsCluster) {
+      const closed = flushed && (await inTime(this.#cluster.close(), 'closing the connections'))
+      if (!closed) this.#cluster.destroy()
+    }
     const error = this.#failures.take()
     if (error !== undefined) throw error
   }
@@ -431,10 +442,12 @@ export class Producer {
    */
   async partitionsFor(topic: string, options: WaitOptions = {}): Promise<readonly PartitionMetadata[]> {
     requireTopic(topic)
-    const deadline = this.#cluster.clock.now() + this.#options.maxBlockMs
-    await this.start(options)
+    const { clock } = this.#cluster
     const { signal } = options
-    const { partitions } = await this.#cluster.topic(topic, { deadline, signal, allowAutoTopicCreation: true })
+    const deadline = clock.now() + this.#options.maxBlockMs
+    await before(this.start(), { clock, deadline, signal, what: `connecting, to ask about topic '${topic}'` })
+    const asked = this.#cluster.topic(topic, { deadline, signal, allowAutoTopicCreation: true })
+    const { partitions } = await abortable(asked, { signal: this.#lifetime.signal })
     return partitions
   }
 
@@ -473,7 +486,7 @@ export class Producer {
 
   #giveUp(why: string, cause: Error | undefined): void {
     const given = cause === undefined ? {} : { cause }
-    this.#gaveUp = true
+    this.#lifetime.abort(new ClosedError(`${why} before it was started`, given))
     this.#stopListening?.()
     this.#stopListening = undefined
     this.#intake.stop(new ClosedError(`a record was not sent: ${why}`, { ...given, persistence: 'not-persisted' }))
@@ -559,11 +572,17 @@ export class Producer {
 
   #deliveryFailed(error: Error, place: DeliveryFailure): void {
     this.#failures.add(error, place)
-    try {
-      this.#options.onDeliveryError?.(error, place)
-    } catch (thrown) {
-      // Whoever listens must not break the sending of the others.
+    const { onDeliveryError } = this.#options
+    if (onDeliveryError === undefined) return
+    // Whoever listens must not break the sending of the others, be it at once or later.
+    const complain = (thrown: unknown): void => {
       this.#cluster.logger.error(`onDeliveryError threw ${thrown instanceof Error ? thrown.message : quote(thrown)}`)
+    }
+    try {
+      const heard: unknown = onDeliveryError(error, place)
+      if (heard instanceof Promise) heard.catch(complain)
+    } catch (thrown) {
+      complain(thrown)
     }
   }
 }

@@ -279,7 +279,7 @@ export class RecordAccumulator {
   }
 
   #free(batch: ProducerBatch): void {
-    batch.builder.release()
+    if (!batch.isLent) batch.builder.release()
     this.#options.memory.release(batch.reservedBytes)
     this.#events.room()
   }

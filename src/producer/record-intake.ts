@@ -33,7 +33,7 @@ export interface IntakeOptions {
 }
 
 /** What a record costs while it waits, beside its bytes. */
-export const waitingOverheadBytes = 128
+const waitingOverheadBytes = 128
 /** How long a topic nobody writes to is still kept up to date, as Java's metadata.max.idle.ms. */
 const topicMaxIdleMs = 300_000
 /** A partition that does not exist is looked for once in so long, however often it is asked for. */
@@ -111,7 +111,14 @@ export class RecordIntake {
 
   /** What a record costs while it waits. */
   waitingBytesOf(key: RecordBytes, value: RecordBytes, headers: readonly WrittenHeader[] | undefined): number {
-    return waitingOverheadBytes + recordSizeUpperBound(key, value, headers)
+    return this.waitingBytesFor(1, recordSizeUpperBound(key, value, headers))
+  }
+
+  /** What so many records of so many bytes cost while they wait. */
+  waitingBytesFor(count: number, bytes: number): number {
+    const all = bytes + count * waitingOverheadBytes
+    // A record that fits into memory fits into an empty line: else it could never wait.
+    return count === 1 ? Math.min(all, this.#options.bufferMemory) : all
   }
 
   /**
@@ -240,20 +247,28 @@ export class RecordIntake {
   stop(error: Error): void {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(error)
-    this.refuseAll(error)
     this.#drained?.promise.catch(() => {
       // Nobody may be waiting any more: then nobody needs to hear of it.
     })
     this.#drained?.reject(error)
     this.#drained = undefined
+    this.refuseAll(error)
     this.#cluster.useTopics(this, [])
   }
 
-  refuseAll(error: Error): void {
-    for (const waiter of [...this.#room.all()]) {
+  refuseAll(error: unknown): void {
+    this.#refuseEach([...this.#room.all()], error)
+  }
+
+  #refuseEach(waiters: readonly RecordWaiter[], error: unknown): void {
+    for (const waiter of waiters) {
+      // Whoever heard of the one before may have emptied the room.
+      if (waiter.line === undefined) continue
       this.#room.leave(waiter)
       this.#refuse(waiter, error)
     }
+    // There may be room now for an `enqueue` that was refused.
+    this.serve()
   }
 
   #hasRoom(): boolean {
@@ -418,10 +433,7 @@ export class RecordIntake {
   #refuseLine(topic: ProducedTopic, reason: unknown): void {
     const error =
       reason instanceof KafkaError && reason.persistence === undefined ? asNotPersisted(reason, topic.name) : reason
-    for (const waiter of topic.line) {
-      this.#room.leave(waiter)
-      this.#refuse(waiter, error)
-    }
+    this.#refuseEach([...topic.line], error)
   }
 
   #refuse(waiter: RecordWaiter, reason: unknown): void {

@@ -40,7 +40,7 @@ export interface SenderOptions {
   /** Where the parts of a batch that was too large get their memory. */
   readonly pool: BufferPool
   readonly counters: ProducerCounters
-  /** Told of a batch that failed, before its deliveries are: records of `enqueue` are the caller's to account for. */
+  /** Told of a batch that failed and is settled: records of `enqueue` are the caller's to account for. */
   readonly batchFailed: (batch: ProducerBatch, error: Error) => void
 }
 
@@ -115,7 +115,9 @@ export class Sender {
     this.#stopped = true
     this.#ready = []
     this.#drains.clear()
-    for (const batch of this.#accumulator.incomplete) {
+    // All at once: whoever hears of a failure may purge the others.
+    for (const batch of [...this.#accumulator.incomplete]) {
+      if (batch.settled) continue
       if (!batch.inFlight) this.#accumulator.drop(batch)
       this.#fail(batch, errorOf(batch))
     }
@@ -257,12 +259,13 @@ export class Sender {
     if (batches.length === 0) return
     const known = this.#cluster.metadata.topics
     const topicData: Init<TopicProduceData>[] = []
-    let allIdsKnown = true
+    const namesById = new Map<string, string>()
     for (const [name, partitionData] of topics) {
       const topicId = known.get(name)?.topicId ?? zeroUuid
-      if (topicId === zeroUuid) allIdsKnown = false
+      namesById.set(topicId, name)
       topicData.push({ name, topicId, partitionData })
     }
+    const allIdsKnown = !namesById.has(zeroUuid)
     const request: Init<ProduceRequest> = {
       acks,
       timeoutMs: this.#cluster.options.requestTimeoutMs,
@@ -283,19 +286,21 @@ export class Sender {
       .then(
         (response) => {
           counters.requestLatencyMs = this.#cluster.clock.now() - sentAt
-          this.#ended(drain, batches)
+          this.#ended(drain)
           if (acks === 0) for (const batch of batches) this.#acknowledge(batch, null, -1)
-          else this.#answered(drain.node, batches, response)
+          else this.#answered(drain.node, batches, response, namesById)
         },
         (error: unknown) => {
-          this.#ended(drain, batches)
+          this.#ended(drain)
           this.#requestFailed(drain.node, batches, error)
         },
       )
       .catch((error: unknown) => {
         // An answer that cannot be understood: whatever it left unsettled fails, and does not wait for its deadline.
-        for (const batch of batches)
+        for (const batch of batches) {
+          if (batch.inFlight) this.#accumulator.returned(batch)
           if (!batch.settled && !batch.queue.batches.includes(batch)) this.#broken(batch, error)
+        }
       })
       .finally(() => {
         for (const batch of batches) this.schedule(batch.queue)
@@ -326,23 +331,27 @@ export class Sender {
     }
   }
 
-  /** The request has ended: its batches' memory is nobody's any more, and the broker has room for another. */
-  #ended(drain: BrokerDrain, batches: readonly ProducerBatch[]): void {
+  /** The request has ended: the broker has room for another. Each of its batches comes back when it is dealt with, since
+   *  whoever hears of one must find the others still under way: nothing else is known of them. */
+  #ended(drain: BrokerDrain): void {
     drain.inFlight--
     this.#inFlight--
-    for (const batch of batches) this.#accumulator.returned(batch)
   }
 
-  #answered(node: number, batches: readonly ProducerBatch[], response: ProduceResponse): void {
+  /** @param namesById what the topics of the request were called: one that was made anew meanwhile has another id now */
+  #answered(
+    node: number,
+    batches: readonly ProducerBatch[],
+    response: ProduceResponse,
+    namesById: ReadonlyMap<string, string>,
+  ): void {
     const answers = new Map<string, Map<number, PartitionProduceResponse>>()
-    const { metadata } = this.#cluster
     for (const { name, topicId, partitionResponses } of response.responses) {
-      const topic = name === '' ? (metadata.topicName(topicId) ?? topicId) : name
+      const topic = name === '' ? (namesById.get(topicId) ?? topicId) : name
       answers.set(topic, new Map(partitionResponses.map((partition) => [partition.index, partition])))
     }
     for (const batch of batches) {
       const { topic, partition } = batch.queue
-      // A topic that was deleted while the request was under way has lost its id's name: any answer left is its.
       const answer = answers.get(topic)?.get(partition)
       if (answer === undefined) this.#notAnswered(batch, node)
       else if (answer.errorCode === 0) this.#acknowledge(batch, answer.baseOffset, answer.logAppendTimeMs)
@@ -357,6 +366,7 @@ export class Sender {
   }
 
   #notAnswered(batch: ProducerBatch, node: number): void {
+    this.#accumulator.returned(batch)
     batch.possiblyPersisted = true
     const { topic, partition } = batch.queue
     this.#fail(
@@ -369,6 +379,7 @@ export class Sender {
 
   #acknowledge(batch: ProducerBatch, baseOffset: number | null, logAppendTimeMs: number): void {
     const { queue } = batch
+    this.#accumulator.returned(batch)
     queue.backoff?.reset()
     queue.failedNode = -1
     if (batch.settled) return
@@ -380,6 +391,7 @@ export class Sender {
   #refused(node: number, batch: ProducerBatch, answer: PartitionProduceResponse, response: ProduceResponse): void {
     const { errorCode, currentLeader } = answer
     const { queue } = batch
+    this.#accumulator.returned(batch)
     if (!surelyNotPersisted(errorCode)) batch.possiblyPersisted = true
     if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch >= 0) {
       const endpoints = response.nodeEndpoints.map(({ nodeId, ...address }) => ({ id: nodeId, ...address }))
@@ -404,7 +416,11 @@ export class Sender {
         : new KafkaError('REQUEST_FAILED', `a Produce request to broker ${node} failed`, false, { cause: reason })
     this.#cluster.remedy({ kind: 'broker', id: node }, error)
     for (const batch of batches) {
-      if (error.persistence !== 'not-persisted') batch.possiblyPersisted = true
+      if (error.persistence !== 'not-persisted') {
+        batch.possiblyPersisted = true
+        batch.isLent = true
+      }
+      this.#accumulator.returned(batch)
       if (batch.settled) continue
       if (error.retriable) {
         this.#tryAgain(batch, node, error)
@@ -458,10 +474,12 @@ export class Sender {
   }
 
   #fail(batch: ProducerBatch, error: Error, errorOf: (index: number) => Error = () => error): void {
+    if (batch.settled) return
     this.#options.counters.recordsFailed += batch.count
-    this.#options.batchFailed(batch, error)
     batch.fail(errorOf)
     this.#accumulator.settled(batch)
+    // The last thing: whoever hears of it may call purge() or destroy(), and must not meet this batch again.
+    this.#options.batchFailed(batch, error)
   }
 }
 

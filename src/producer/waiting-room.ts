@@ -3,6 +3,7 @@
  *  its signal. Knows neither topics nor batches: who opens a line serves it. */
 
 import type { Clock, Timer } from '../async/clock.ts'
+import { listenForAbort } from '../async/wait.ts'
 import type { FlushEpoch } from './flush-epochs.ts'
 import { Linked, type LinkedLine } from './linked-line.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
@@ -100,7 +101,7 @@ export class WaitingRoom<W extends Waiter<W>> {
         this.leave(waiter)
         this.#options.gaveUp(waiter, { aborted: signal.reason })
       }
-      signal.addEventListener('abort', waiter.onAbort, { once: true })
+      listenForAbort(signal, waiter.onAbort)
     }
     line.push(waiter)
     this.#standsIn(waiter, line)

@@ -1,0 +1,417 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { systemClock, type Clock, type Timer } from '#src/async/clock.js'
+import { systemRandom } from '#src/async/random.js'
+import type { ClusterOptions } from '#src/cluster/cluster-options.js'
+import { Cluster } from '#src/cluster/cluster.js'
+import { Producer } from '#src/producer/producer.js'
+import type { ProducerOwnOptions } from '#src/producer/producer-options.js'
+import { Metadata } from '#src/wire/messages/metadata.js'
+import { Produce } from '#src/wire/messages/produce.js'
+import { ScriptedCluster, type ScriptedTopics } from '../support/scripted-broker.ts'
+import { LogKeeper } from './log-keeper.ts'
+
+interface Setup {
+  brokers?: number
+  topics?: ScriptedTopics
+  options?: ProducerOwnOptions & ClusterOptions
+}
+
+async function setUp(t: TestContext, { brokers = 1, topics = { orders: 1 }, options = {} }: Setup = {}) {
+  const cluster = await ScriptedCluster.start({}, { brokers, topics })
+  const keeper = new LogKeeper(cluster.state)
+  cluster.on(Produce, keeper.handler)
+  const producer = new Producer({
+    bootstrapServers: cluster.address,
+    lingerMs: 0,
+    retryBackoffMs: 5,
+    retryBackoffMaxMs: 20,
+    reconnectBackoffMs: 5,
+    reconnectBackoffMaxMs: 20,
+    closeTimeoutMs: 2_000,
+    ...options,
+  })
+  t.after(async () => {
+    producer.destroy()
+    await cluster.close()
+  })
+  return { cluster, keeper, producer, broker: cluster.brokers[0]! }
+}
+
+/** A door that opens when the test says so. */
+function gate() {
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
+
+/** Whether it settles before a few turns of the event loop are over: for what must not need any time. */
+async function settlesSoon(promise: Promise<unknown>, turns = 20): Promise<boolean> {
+  let settled = false
+  const done = (): void => {
+    settled = true
+  }
+  promise.then(done, done)
+  for (let i = 0; i < turns && !settled; i++) await new Promise((resolve) => setImmediate(resolve))
+  return settled
+}
+
+/** Counts the timers that were set and neither fired nor cleared. */
+class CountingClock implements Clock {
+  readonly pending = new Set<Timer>()
+  now = (): number => systemClock.now()
+  wallTime = (): number => systemClock.wallTime()
+  nextTurn = (callback: () => void): void => {
+    systemClock.nextTurn(callback)
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const timer = systemClock.setTimer(() => {
+      this.pending.delete(timer)
+      callback()
+    }, delayMs)
+    this.pending.add(timer)
+    return timer
+  }
+
+  clearTimer(timer: Timer | undefined): void {
+    if (timer !== undefined) this.pending.delete(timer)
+    systemClock.clearTimer(timer)
+  }
+}
+
+for (const outcome of ['acknowledged', 'refused'] as const) {
+  test(`the answer about a topic that was deleted and made anew meanwhile is understood (${outcome})`, async (t) => {
+    const { producer, cluster, broker, keeper } = await setUp(t)
+    await producer.send({ topic: 'orders', value: 'first' })
+    const held = gate()
+    broker.once(Produce, async ({ topicData }) => {
+      await held.opened
+      // By the id that the topic had when it was asked.
+      const partitionResponses = [outcome === 'refused' ? { index: 0, errorCode: 100 } : { index: 0, baseOffset: 7 }]
+      return { responses: topicData.map(({ topicId }) => ({ topicId, partitionResponses })) }
+    })
+    const sent = producer.send({ topic: 'orders', value: 'second' })
+    await broker.untilReceived(Produce, 2)
+    const { topicId } = cluster.state.addTopic('orders', [1])
+    const other = producer.partitionsFor('other').catch(() => {})
+    await broker.until(() => broker.requests(Metadata).some(({ request }) => request.topics?.length === 2))
+    await settlesSoon(other)
+    held.open()
+    const { offset } = await sent
+    if (outcome === 'acknowledged') {
+      assert.equal(offset, 7)
+      return
+    }
+    assert.deepEqual(keeper.log('orders'), ['first', 'second'])
+    assert.equal(broker.requests(Produce).at(-1)!.request.topicData[0]!.topicId, topicId)
+  })
+}
+
+for (const act of ['purge', 'destroy'] as const) {
+  test(`${act}() may be called from onDeliveryError: each record is told once, and memory is counted once`, async (t) => {
+    const told: number[] = []
+    const { producer, keeper } = await setUp(t, {
+      topics: { orders: 2 },
+      options: {
+        onDeliveryError: (_, { count }) => {
+          told.push(count)
+          assert.ok(told.length < 10, 'told again and again')
+          producer[act]()
+        },
+      },
+    })
+    await producer.partitionsFor('orders')
+    keeper.refuse = () => ({ errorCode: 87 })
+    for (const partition of [0, 1]) producer.enqueue({ topic: 'orders', partition, value: 'x' })
+    await assert.rejects(producer.flush(), { code: 'DELIVERY_FAILED', count: 2 })
+    assert.deepEqual(told, [1, 1])
+    // What is still under way after destroy() ends with its connection.
+    await settlesSoon(new Promise(() => {}))
+    const { recordsFailed, bufferUsedBytes, incompleteBatches } = producer.metrics()
+    assert.deepEqual([recordsFailed, bufferUsedBytes, incompleteBatches], [2, 0, 0])
+  })
+}
+
+test('drained() resolves when what filled the waiting line is refused', async (t) => {
+  const { producer, cluster } = await setUp(t, { options: { batchSize: 500, bufferMemory: 1_000 } })
+  await producer.start()
+  const held = gate()
+  cluster.state.addTopic('secret', []).errorCode = 29
+  cluster.brokers[0]!.once(Metadata, async (request, { version }) => {
+    await held.opened
+    return cluster.state.metadata(request, version)
+  })
+  while (producer.enqueue({ topic: 'secret', value: 'x'.repeat(100) }));
+  const drained = producer.drained()
+  assert.equal(await settlesSoon(drained), false)
+  held.open()
+  await drained
+  await assert.rejects(producer.flush(), { code: 'DELIVERY_FAILED' })
+})
+
+test('drained() resolves when what filled the waiting line is purged', async (t) => {
+  const { producer } = await setUp(t, { options: { batchSize: 500, bufferMemory: 1_000 } })
+  while (producer.enqueue({ topic: 'nowhere', value: 'x'.repeat(100) }));
+  const drained = producer.drained()
+  assert.equal(await settlesSoon(drained), false)
+  producer.purge()
+  await drained
+  await assert.rejects(producer.flush(), { code: 'DELIVERY_FAILED' })
+})
+
+test('a record as large as all memory may wait in line, whichever way it comes', async (t) => {
+  const { producer, keeper } = await setUp(t, { options: { batchSize: 500, bufferMemory: 1_000 } })
+  const value = 'x'.repeat(905)
+  assert.equal(producer.enqueue({ topic: 'orders', value }), true)
+  await producer.flush()
+  await producer.send({ topic: 'orders', value })
+  await producer.sendBatch('orders', [{ value }])
+  assert.deepEqual(keeper.log('orders'), [value, value, value])
+  assert.throws(() => producer.enqueue({ topic: 'orders', value: `${value}x` }), { code: 'INVALID_ARGUMENT' })
+})
+
+for (const way of ['send', 'sendBatch'] as const) {
+  test(`a record as large as all memory may wait for its topic: ${way}`, async (t) => {
+    const { producer, keeper } = await setUp(t, { options: { batchSize: 500, bufferMemory: 1_000 } })
+    const value = 'x'.repeat(905)
+    if (way === 'send') await producer.send({ topic: 'orders', value })
+    else await producer.sendBatch('orders', [{ value }])
+    assert.deepEqual(keeper.log('orders'), [value])
+  })
+}
+
+test('close() gives up within closeTimeoutMs, its own connections included', async (t) => {
+  const { producer, broker } = await setUp(t, { options: { closeTimeoutMs: 400 } })
+  await producer.send({ topic: 'orders', value: 'x' })
+  broker.on(Produce, () => 'silence')
+  const sent = assert.rejects(producer.send({ topic: 'orders', value: 'y' }), { code: 'CLOSED' })
+  await broker.untilReceived(Produce, 2)
+  const begun = performance.now()
+  await producer.close()
+  const tookMs = performance.now() - begun
+  assert.ok(tookMs >= 390 && tookMs < 700, `took ${tookMs} ms`)
+  await sent
+})
+
+test('a start() that waits for a shared cluster ends with the producer', async (t) => {
+  const scripted = await ScriptedCluster.start({}, { brokers: 1, topics: { orders: 1 } })
+  scripted.on(Metadata, () => 'silence')
+  const cluster = new Cluster({ bootstrapServers: scripted.address })
+  t.after(async () => {
+    cluster.destroy()
+    await scripted.close()
+  })
+  for (const end of ['close', 'destroy'] as const) {
+    const producer = new Producer({ cluster })
+    const starting = assert.rejects(producer.start(), { code: 'CLOSED' })
+    const partitions = assert.rejects(producer.partitionsFor('orders'), { code: 'CLOSED' })
+    await producer[end]()
+    assert.equal(await settlesSoon(Promise.all([starting, partitions])), true, end)
+    await Promise.all([starting, partitions])
+  }
+})
+
+test('no timer is left when a producer has ended, however it ended', async (t) => {
+  const scripted = await ScriptedCluster.start({}, { brokers: 1, topics: { orders: 1 } })
+  const keeper = new LogKeeper(scripted.state)
+  t.after(() => scripted.close())
+  for (const end of ['close', 'destroy'] as const) {
+    for (const stage of ['unused', 'starting', 'used', 'silent', 'unknown topic', 'retrying'] as const) {
+      const clock = new CountingClock()
+      scripted.on(Produce, stage === 'silent' ? () => 'silence' : keeper.handler)
+      keeper.refuse = stage === 'retrying' ? () => ({ errorCode: 19 }) : () => undefined
+      const options = { bootstrapServers: scripted.address, closeTimeoutMs: 60 }
+      const producer = new Producer(options, { clock, random: systemRandom, dial: undefined })
+      const waits: Promise<unknown>[] = []
+      const quietly = (promise: Promise<unknown>): void => void waits.push(promise.catch(() => {}))
+      if (stage === 'starting') quietly(producer.start())
+      if (stage === 'used') await producer.send({ topic: 'orders', value: 'x' })
+      if (stage === 'unknown topic') quietly(producer.send({ topic: 'nowhere', value: 'x' }))
+      if (stage === 'silent' || stage === 'retrying') {
+        const arrived = scripted.brokers[0]!.requests(Produce).length
+        quietly(producer.send({ topic: 'orders', value: 'x' }))
+        await scripted.brokers[0]!.untilReceived(Produce, arrived + 1)
+      }
+      quietly(producer.drained())
+      await producer[end]()
+      await Promise.all(waits)
+      await settlesSoon(new Promise(() => {}))
+      assert.equal(clock.pending.size, 0, `${end}, ${stage}`)
+      assert.equal(producer.metrics().bufferUsedBytes, 0)
+    }
+  }
+})
+
+test('close() ends in time when no broker can be reached, and what was sent before start() fails', async (t) => {
+  const { producer, cluster } = await setUp(t, { options: { closeTimeoutMs: 100 } })
+  await cluster.close()
+  const sent = assert.rejects(producer.send({ topic: 'orders', value: 'x' }), {
+    code: 'CLOSED',
+    persistence: 'not-persisted',
+  })
+  const batch = assert.rejects(producer.sendBatch('orders', [{ value: 'x' }]), { code: 'SEND_BATCH_FAILED' })
+  producer.enqueue({ topic: 'orders', value: 'x' })
+  await assert.rejects(producer.close(), { code: 'DELIVERY_FAILED', count: 1 })
+  await Promise.all([sent, batch])
+})
+
+test('one signal may end many sends without a warning of a leak', async (t) => {
+  const warnings: string[] = []
+  const listener = ({ name }: Error): void => void warnings.push(name)
+  process.on('warning', listener)
+  t.after(() => process.off('warning', listener))
+  const { producer } = await setUp(t)
+  const abort = new AbortController()
+  const sent = Array.from({ length: 30 }, () =>
+    assert.rejects(producer.send({ topic: 'nowhere', value: 'x' }, { signal: abort.signal }), { message: 'enough' }),
+  )
+  await settlesSoon(new Promise(() => {}))
+  abort.abort(new Error('enough'))
+  await Promise.all(sent)
+  assert.deepEqual(warnings, [])
+  assert.equal(producer.metrics().waiting, 0)
+})
+
+test('failures that nobody waits for are no unhandled rejections', async (t) => {
+  const unhandled: unknown[] = []
+  const listener = (reason: unknown): void => void unhandled.push(reason)
+  process.on('unhandledRejection', listener)
+  t.after(() => process.off('unhandledRejection', listener))
+  const { producer, keeper, cluster } = await setUp(t, {
+    options: {
+      batchSize: 500,
+      bufferMemory: 2_000,
+      onDeliveryError: () => Promise.reject(new Error('a listener that breaks later')),
+    },
+  })
+  cluster.state.addTopic('secret', []).errorCode = 29
+  await producer.send({ topic: 'orders', value: 'x' })
+  keeper.refuse = () => ({ errorCode: 87 })
+  producer.enqueue({ topic: 'orders', value: 'x' })
+  producer.enqueue({ topic: 'secret', value: 'x' })
+  const batch = producer.sendBatch(
+    'orders',
+    Array.from({ length: 12 }, () => ({ value: 'x'.repeat(200) })),
+  )
+  const waits = producer.drained()
+  await assert.rejects(batch, { code: 'SEND_BATCH_FAILED' })
+  await assert.rejects(producer.flush(), { code: 'DELIVERY_FAILED', count: 2 })
+  await waits
+  producer.enqueue({ topic: 'nowhere', value: 'x' })
+  producer.destroy()
+  await settlesSoon(new Promise(() => {}))
+  assert.deepEqual(unhandled, [])
+})
+
+test('what a partitioner throws or gives in vain fails its record only, wherever the record stands', async (t) => {
+  const answers = new Map<string, () => number>([
+    ['throws', () => assert.fail('no idea')],
+    ['junk', () => NaN],
+    ['far', () => 2],
+    ['promise', () => Promise.resolve(0) as unknown as number],
+  ])
+  const { producer, keeper } = await setUp(t, {
+    topics: { orders: 2 },
+    options: { partitioner: ({ key }) => answers.get(String(key))?.() ?? 1 },
+  })
+  const expected = { code: 'INVALID_ARGUMENT', persistence: 'not-persisted' }
+  const waiting = [...answers.keys()].map((key) =>
+    assert.rejects(producer.send({ topic: 'orders', key, value: 'x' }), expected),
+  )
+  const good = producer.send({ topic: 'orders', key: 'good', value: 'after those that fail' })
+  await Promise.all(waiting)
+  assert.equal((await good).partition, 1)
+  for (const key of answers.keys()) {
+    await assert.rejects(producer.send({ topic: 'orders', key, value: 'x' }), expected)
+    assert.throws(() => producer.enqueue({ topic: 'orders', key, value: 'x' }), expected)
+    await assert.rejects(producer.sendBatch('orders', [{ key, value: 'x' }]), expected)
+  }
+  assert.deepEqual(keeper.log('orders', 1), ['after those that fail'])
+  assert.equal(producer.metrics().bufferUsedBytes, 0)
+})
+
+test('a partition without a leader keeps its records until it has one, or until their time is over', async (t) => {
+  const { producer, cluster, keeper } = await setUp(t, {
+    topics: { orders: [1, -1] },
+    options: { requestTimeoutMs: 300, deliveryTimeoutMs: 400 },
+  })
+  await assert.rejects(producer.send({ topic: 'orders', partition: 1, value: 'early' }), (error: Error) => {
+    const { code, persistence, cause } = error as Error & { code: string; persistence: string; cause: { code: string } }
+    assert.deepEqual([code, persistence, cause.code], ['TIMEOUT', 'not-persisted', 'LEADER_NOT_AVAILABLE'])
+    return true
+  })
+  const sent = producer.send({ topic: 'orders', partition: 1, value: 'in time' })
+  cluster.state.moveLeader('orders', 1, 1)
+  await sent
+  assert.deepEqual(keeper.log('orders', 1), ['in time'])
+})
+
+test('with acks 0 a lost connection loses what was written to it, and nothing later', async (t) => {
+  const { producer, broker } = await setUp(t, { options: { acks: 0 } })
+  await producer.send({ topic: 'orders', value: 'first' })
+  await broker.untilReceived(Produce, 1)
+  broker.dropConnections()
+  while (broker.requests(Produce).length < 2) {
+    const { offset } = await producer.send({ topic: 'orders', value: 'x' })
+    assert.equal(offset, null)
+  }
+  assert.equal(producer.metrics().bufferUsedBytes, 0)
+})
+
+test('an answer that comes after its records have failed is taken for what it is, and counted once', async (t) => {
+  const { producer, broker, keeper } = await setUp(t, {
+    options: { requestTimeoutMs: 5_000, batchSize: 500, bufferMemory: 1_000, maxBlockMs: 5_000 },
+  })
+  await producer.send({ topic: 'orders', value: 'first' })
+  const held = gate()
+  broker.once(Produce, async (request, context) => {
+    await held.opened
+    return keeper.handler(request, context)
+  })
+  const late = producer.send({ topic: 'orders', value: 'late'.padEnd(300) })
+  await broker.untilReceived(Produce, 2)
+  const next = producer.send({ topic: 'orders', value: 'next'.padEnd(300) })
+  const waits = producer.send({ topic: 'orders', value: 'waits'.padEnd(300) })
+  assert.equal(producer.metrics().waiting, 1)
+  producer.purge()
+  await assert.rejects(next, { code: 'PURGED' })
+  await assert.rejects(waits, { code: 'PURGED' })
+  assert.equal(producer.metrics().bufferUsedBytes, 500, 'what is under way keeps its memory')
+  held.open()
+  await late
+  assert.equal(producer.metrics().bufferUsedBytes, 0)
+  await producer.send({ topic: 'orders', value: 'last' })
+  assert.equal(keeper.log('orders').length, 3)
+})
+
+test('bytes of a request that had no answer are never written over: what carried them may still read them', async (t) => {
+  const written: { bytes: Uint8Array; copy: Buffer }[] = []
+  const { producer, broker, keeper } = await setUp(t, {
+    options: {
+      dial: ({ host, port }) => {
+        const socket = connect(port, host)
+        const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
+        // As a slow stream of somebody else's would: it keeps what it was given.
+        socket.write = (bytes: Uint8Array, ...rest: unknown[]) => {
+          written.push({ bytes, copy: Buffer.from(bytes) })
+          return write(bytes, ...rest)
+        }
+        return socket
+      },
+    },
+  })
+  await producer.send({ topic: 'orders', value: 'first' })
+  written.length = 0
+  broker.once(Produce, () => 'drop')
+  await producer.send({ topic: 'orders', value: 'lost once' })
+  assert.ok(written.length > 0)
+  const lent = written.slice()
+  for (let i = 0; i < 10; i++) await producer.send({ topic: 'orders', value: `another ${i}` })
+  for (const { bytes, copy } of lent) assert.deepEqual(Buffer.from(bytes), copy)
+  assert.equal(keeper.log('orders').length, 12)
+  assert.equal(producer.metrics().bufferUsedBytes, 0)
+})
