@@ -245,13 +245,19 @@ function openSocket(address: string, { host, port, tls }: DialRequest, receiver:
       },
     },
   }
-  return tls === undefined ? connectTcp(options) : startTls({ ...tlsOptionsFor(tls, host), ...options })
+  return tls === undefined ? heard(connectTcp(options)) : startTls({ ...tlsOptionsFor(tls, host), ...options })
+}
+
+/** Between two owners a socket may fail with nobody listening, and an error that nobody hears ends the process. Who owns
+ *  it next learns of the failure from its state. */
+function heard<S extends Socket>(socket: S): S {
+  return socket.on('error', () => {})
 }
 
 /** @throws UnusableTlsSettings for instance for a key that does not fit its certificate */
 function startTls(options: TlsOptions): TLSSocket {
   try {
-    return connectTls(options)
+    return heard(connectTls(options))
   } catch (error) {
     throw new UnusableTlsSettings(error)
   }
@@ -280,8 +286,6 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<TLSSocket> {
     }
     const onError = (error: Error): void => {
       finish()
-      // Later errors of a socket that is given up have no one to hear them.
-      socket.on('error', () => {})
       socket.destroy()
       fail(error)
     }
@@ -293,6 +297,11 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<TLSSocket> {
     }
     if (signal.aborted) {
       onAbort()
+      return
+    }
+    if (socket.destroyed) {
+      // Between its connecting and this line; its events may already have been told to nobody.
+      onError(socket.errored ?? new Error('the connection ended during the TLS handshake'))
       return
     }
     signal.addEventListener('abort', onAbort, { once: true })

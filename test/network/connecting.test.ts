@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 
@@ -185,6 +186,23 @@ test('an error of a dial of one’s own is the cause of the connection’s', asy
     assert.ok(error instanceof ConnectionError && !(error instanceof AuthenticationError))
     assert.equal(error.cause, cause)
     assert.equal(error.message, 'could not connect to broker 1 at test:9092: the tunnel is down')
+    return true
+  })
+})
+
+test('a socket that breaks in the very turn in which it connected is an error, and not the end of the process', async (t) => {
+  const port = await listen(t, () => {})
+  const breakAtOnce = (message: unknown): void => {
+    const { socket } = message as { socket: Socket }
+    socket.once('connect', () => socket.destroy(new Error('gone at once')))
+  }
+  subscribe('net.client.socket', breakAtOnce)
+  t.after(() => {
+    unsubscribe('net.client.socket', breakAtOnce)
+  })
+  await assert.rejects(Connection.open(settingsFor(port)), (error) => {
+    assert.ok(error instanceof ConnectionError)
+    assert.equal((error.cause as Error).message, 'gone at once')
     return true
   })
 })

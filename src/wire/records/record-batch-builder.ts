@@ -236,8 +236,10 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * Gives the batch's memory back to the pool. To be called once nobody reads the sealed bytes any more: the write has
-   * finished, and its answer came or its connection ended. Idempotent.
+   * Gives the batch's memory back to the pool, to be overwritten. To be called once nobody reads the sealed bytes any
+   * more: every request that carried them was answered, or never began to be written. After a request that failed the
+   * system may still be reading (see `Connection.send`): then do not call it, and leave the memory to the garbage
+   * collector. Idempotent.
    */
   release(): void {
     if (this.#released) return
