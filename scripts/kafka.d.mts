@@ -56,15 +56,15 @@ export interface KafkaNode {
 }
 
 export interface StartKafkaOptions {
-  /** Default 4.3.1. */
+  /** Default 4.3.1; 3.7 and newer can be started, 2.8 and 1.1. */
   version?: string
-  /** Default 1; each is broker and controller. */
+  /** Default 1; each is broker and controller. Brokers of 2.8 and 1.1 have one ZooKeeper beside them. */
   nodes?: number
   /** Broker settings, over the script's own. */
   properties?: Record<string, string | number | boolean>
   /** Further listeners: name to security protocol, `{ SECURE: 'SASL_SSL' }`. */
   listeners?: Record<string, 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'>
-  /** Further arguments of StorageTool, such as `['--add-scram', '…']`. */
+  /** Further arguments of StorageTool (which brokers with a ZooKeeper lack), such as `['--add-scram', '…']`. */
   formatArguments?: string[]
   /** Per node, in MiB; default 512. */
   heapMb?: number
@@ -77,6 +77,8 @@ export interface KafkaCluster {
   readonly bootstrapServers: string
   readonly dataFolder: string
   readonly nodes: readonly KafkaNode[]
+  /** Every process that runs for the cluster, a ZooKeeper first. */
+  pids(): number[]
   bootstrapServersOf(listener?: string): string
   javaTool(name: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
   /** Resolves once every node answers and sees all others. */

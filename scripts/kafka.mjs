@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Real Kafka brokers for tests and for trying things, from Maven Central's jars. As a command:
+ * Real Kafka brokers for tests and for trying things, from Maven Central's jars: 3.7 and newer, and with a ZooKeeper
+ * beside them 2.8 and 1.1. As a command:
  *
  *     node scripts/kafka.mjs fetch  [--version 4.3.1]
  *     node scripts/kafka.mjs start  [--version 4.3.1] [--nodes 3] [--auto-create] [--property name=value]…
@@ -55,7 +56,7 @@ const commands = {
     const cluster = await startKafka({ version, nodes, properties, watched: false })
     const { bootstrapServers, dataFolder } = cluster
     mkdirSync(dirname(stateFile), { recursive: true })
-    const state = { version, bootstrapServers, dataFolder, pids: cluster.nodes.map(({ pid }) => pid) }
+    const state = { version, bootstrapServers, dataFolder, pids: cluster.pids() }
     writeFileSync(stateFile, JSON.stringify(state))
     console.log(bootstrapServers)
   },
@@ -82,7 +83,8 @@ const commands = {
   async stop() {
     const state = readState()
     if (state === undefined) return
-    for (const pid of await runningPids(state)) process.kill(pid, 'SIGTERM')
+    // In order: brokers first, and what they agree through when they are gone.
+    for (const pid of (await runningPids(state)).reverse()) process.kill(pid, 'SIGTERM')
     const deadline = Date.now() + 10_000
     for (;;) {
       const left = await runningPids(state)

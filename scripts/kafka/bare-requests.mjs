@@ -99,12 +99,18 @@ export async function askMetadata(address, { topics = [], timeoutMs = 3_000 } = 
   return { brokers, controllerId, topics: topicsFound }
 }
 
-/** Makes a topic; rejects with the broker's words when it refuses. Any KRaft broker takes it. */
+/**
+ * Makes a topic; rejects with the broker's words when it refuses. Goes to the controller, as brokers of a ZooKeeper want
+ * it; of a KRaft cluster, any broker is named as that.
+ */
 export async function createTopic(address, { name, partitions, replicationFactor, configs = {}, timeoutMs = 20_000 }) {
   const settings = array(Object.entries(configs), ([key, value]) => Buffer.concat([string(key), string(String(value))]))
   const topic = Buffer.concat([string(name), int32(partitions), int16(replicationFactor), int32(0), settings])
   const body = [int32(1), topic, int32(timeoutMs), int8(0)]
-  const answer = await ask({ address, apiKey: 19, version: 2, body, timeoutMs: timeoutMs + 1_000 })
+  const { brokers, controllerId } = await askMetadata(address)
+  const controller = brokers.find(({ id }) => id === controllerId)
+  const target = controller === undefined ? address : `${controller.host}:${controller.port}`
+  const answer = await ask({ address: target, apiKey: 19, version: 2, body, timeoutMs: timeoutMs + 1_000 })
   answer.int32() // throttle time
   answer.array(() => {
     const topicName = answer.string()

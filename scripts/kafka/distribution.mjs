@@ -10,13 +10,25 @@ export const defaultVersion = '4.3.1'
 /** Where everything that scripts fetch is kept: never in the project itself. */
 export const cacheFolder = process.env.JACKDAW_CACHE || join(homedir(), '.cache', 'jackdaw')
 
+/** The tools of brokers that still wrote them in Scala, where they differ from {@link commonTools}. */
+const toolsInScala = {
+  ConsoleConsumer: 'kafka.tools.ConsoleConsumer',
+  ConsoleProducer: 'kafka.tools.ConsoleProducer',
+  TopicCommand: 'kafka.admin.TopicCommand',
+  ConsumerGroupCommand: 'kafka.admin.ConsumerGroupCommand',
+  GetOffsetShell: 'kafka.tools.GetOffsetShell',
+  ZooKeeper: 'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+}
+
 /**
  * What a family of versions is made of. `logging` binds slf4j, which Kafka's own poms leave to the installation;
- * it comes last, so that Kafka's versions of what it needs win. ZooKeeper families would be added here.
+ * it comes last, so that Kafka's versions of what it needs win. `quorum` is what the brokers agree through: their own
+ * controllers (KRaft), or a ZooKeeper from the same jars.
  */
 const families = [
   {
     from: [4, 0],
+    quorum: 'kraft',
     artifacts: (version) => [`org.apache.kafka:kafka_2.13:${version}`, `org.apache.kafka:kafka-tools:${version}`],
     logging: 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.4',
     tools: {
@@ -26,12 +38,30 @@ const families = [
   },
   {
     from: [3, 7],
+    quorum: 'kraft',
     artifacts: (version) => [`org.apache.kafka:kafka_2.13:${version}`, `org.apache.kafka:kafka-tools:${version}`],
     logging: 'org.slf4j:slf4j-reload4j:1.7.36',
     tools: {
       ConsoleConsumer: 'org.apache.kafka.tools.consumer.ConsoleConsumer',
       ConsoleProducer: 'kafka.tools.ConsoleProducer',
     },
+  },
+  {
+    from: [2, 8],
+    until: [2, 8],
+    quorum: 'zookeeper',
+    artifacts: (version) => [`org.apache.kafka:kafka_2.13:${version}`],
+    logging: 'org.slf4j:slf4j-log4j12:1.7.30',
+    tools: toolsInScala,
+  },
+  {
+    from: [1, 1],
+    until: [1, 1],
+    quorum: 'zookeeper',
+    // The ZooKeeper of its time does not run on Java 17: 3.5.10, named here first, takes its place.
+    artifacts: (version) => ['org.apache.zookeeper:zookeeper:3.5.10', `org.apache.kafka:kafka_2.12:${version}`],
+    logging: 'org.slf4j:slf4j-log4j12:1.7.25',
+    tools: toolsInScala,
   },
 ]
 
@@ -50,11 +80,20 @@ const commonTools = {
 
 function familyOf(version) {
   const [major = NaN, minor = NaN] = version.split('.').map(Number)
-  const family = families.find(({ from }) => major > from[0] || (major === from[0] && minor >= from[1]))
+  const compare = (other) => major - other[0] || minor - other[1]
+  const family = families.find(({ from, until }) => compare(from) >= 0 && (until === undefined || compare(until) <= 0))
   if (family === undefined) {
-    throw new Error(`Kafka '${version}' cannot be run here: versions from ${families.at(-1).from.join('.')} on can`)
+    const names = families.map(({ from, until }) =>
+      until === undefined ? `${from.join('.')} and newer` : from.join('.'),
+    )
+    throw new Error(`Kafka '${version}' cannot be run here: ${names.join(', ')} can`)
   }
   return family
+}
+
+/** What brokers of this version agree through: 'kraft' or 'zookeeper'. */
+export function quorumOf(version) {
+  return familyOf(version).quorum
 }
 
 /** The class behind a short tool name such as `ConsoleConsumer`; a name with a dot is a class already. */
