@@ -245,16 +245,29 @@ export class Cluster {
     signal,
     deadline = this.clock.now() + this.options.apiTimeoutMs,
   }: RefreshOptions = {}): Promise<MetadataSnapshot> {
+    let isOver = false
     const refresh = async (): Promise<MetadataSnapshot> => {
       if (this.#refresher === undefined) await this.#start()
-      return await this.#refresher!.refresh()
+      const refresher = this.#refresher!
+      for (;;) {
+        try {
+          return await refresher.refresh()
+        } catch (error) {
+          const isFinal = error instanceof KafkaError && !error.retriable
+          if (isOver || isFinal || refresher.hasStopped) throw error
+        }
+      }
     }
-    return await this.#beforeDeadline(refresh(), {
-      deadline,
-      signal,
-      what: 'waiting for metadata',
-      cause: () => this.#refresher?.lastError,
-    })
+    try {
+      return await this.#beforeDeadline(refresh(), {
+        deadline,
+        signal,
+        what: 'waiting for metadata',
+        cause: () => this.#refresher?.lastError,
+      })
+    } finally {
+      isOver = true
+    }
   }
 
   /**

@@ -6,7 +6,6 @@ import type { Clock } from '../async/clock.ts'
 import { Deferred } from '../async/deferred.ts'
 import { Loop } from '../async/loop.ts'
 import { Signal } from '../async/signal.ts'
-import { KafkaError } from '../errors/kafka-error.ts'
 import type { MetadataSnapshot } from './metadata.ts'
 
 export interface MetadataRefresherSettings {
@@ -61,6 +60,11 @@ export class MetadataRefresher {
     return this.#lastError
   }
 
+  /** Whether there will be no more refreshes. */
+  get hasStopped(): boolean {
+    return this.#stopped !== undefined
+  }
+
   start(): void {
     this.#loop.start()
   }
@@ -85,7 +89,8 @@ export class MetadataRefresher {
 
   /**
    * Resolves with the next snapshot: that of the refresh under way, or, when a topic came into use since that began, of
-   * the one after it. While the cluster cannot be reached it goes on trying; it rejects when that has no sense.
+   * the one after it. Rejects when that refresh fails: who wants to go on waiting asks again, for the next one, so that
+   * those who gave up are not kept through an outage of hours.
    */
   refresh(): Promise<MetadataSnapshot> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped)
@@ -147,16 +152,9 @@ export class MetadataRefresher {
       this.#failuresInARow++
       this.#lastError = error
       this.#retryAt = clock.now() + backoff.nextMs()
-      if (error instanceof KafkaError && !error.retriable) done.reject(error)
-      else this.#waitOn(done)
+      done.reject(error)
       onOutcome(error, this.#failuresInARow)
     }
-  }
-
-  /** Who waited goes on waiting, together with who came meanwhile. */
-  #waitOn(done: Deferred<MetadataSnapshot>): void {
-    if (this.#next === undefined) this.#next = done
-    else done.resolve(this.#next.promise)
   }
 
   #rejectWaiting(reason: unknown): void {
