@@ -13,7 +13,7 @@
  * ApiVersions and Metadata are answered without being told to. `ScriptedCluster` has several brokers with one metadata.
  */
 
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer, Socket, type AddressInfo, type Server } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 
 import type { Api, Init } from '#src/wire/api.js'
@@ -22,6 +22,8 @@ import { ApiVersions, type ApiVersionsResponse } from '#src/wire/messages/api-ve
 import { apiByKey, apis } from '#src/wire/messages/index.js'
 import { Metadata, type MetadataRequest, type MetadataResponse } from '#src/wire/messages/metadata.js'
 import { zeroUuid } from '#src/wire/primitives/uuid.js'
+import type { Listen, Listener } from '#src/testing/listener.js'
+import { ServerStream } from './server-stream.ts'
 
 /** What a handler says: an answer, bytes as they are, hang up, or never answer this one. */
 export type Reply<Response> = Init<Response> | Uint8Array | 'drop' | 'silence'
@@ -64,6 +66,10 @@ export interface ScriptedBrokerOptions {
   readonly tls?: TlsOptions
   /** Default: a free one. */
   readonly port?: number
+  /** Listens on another network than the machine's, for instance a simulated one, under the name `host`. */
+  readonly listen?: Listen
+  /** Default 127.0.0.1. */
+  readonly host?: string
   /** By API name: the versions offered in place of all we know; null hides the API. */
   readonly versions?: Readonly<Record<string, readonly [number, number] | null>>
 }
@@ -149,7 +155,9 @@ export class ScriptedBroker {
   readonly #options: ScriptedBrokerOptions
   readonly #sockets = new Set<Socket>()
   readonly #waiters = new Set<() => void>()
+  readonly #host: string
   #server: Server | undefined
+  #listener: Listener | undefined
   #port = 0
   #connectionsAccepted = 0
 
@@ -157,6 +165,7 @@ export class ScriptedBroker {
     this.id = options.id ?? 1
     this.state = options.state ?? new ClusterState()
     this.#options = options
+    this.#host = options.host ?? '127.0.0.1'
     for (const [name, handler] of Object.entries(handlers)) {
       this.#handlers.set(name, handler as Handler<unknown, unknown>)
     }
@@ -175,7 +184,7 @@ export class ScriptedBroker {
 
   /** For `bootstrapServers`. */
   get address(): string {
-    return `127.0.0.1:${this.#port}`
+    return `${this.#host}:${this.#port}`
   }
 
   /** How many connections are open now. */
@@ -228,7 +237,16 @@ export class ScriptedBroker {
 
   /** Listens (again). A port of 0 means a free one, which the metadata then names. */
   async listen(port: number = this.#port): Promise<void> {
-    const { tls } = this.#options
+    const { tls, listen } = this.#options
+    if (listen !== undefined) {
+      this.#listener = await listen(this.#host, port, (connection) => {
+        // All that is asked of it, a stream has too.
+        this.#accept(new ServerStream(connection) as unknown as Socket)
+      })
+      this.#port = this.#listener.port
+      this.state.brokers.set(this.id, { host: this.#host, port: this.#port })
+      return
+    }
     const accept = (socket: Socket): void => {
       this.#accept(socket)
     }
@@ -245,6 +263,11 @@ export class ScriptedBroker {
 
   /** Hangs up on everybody and listens no more; the metadata still names it. */
   async close(): Promise<void> {
+    if (this.#listener !== undefined) {
+      await this.#listener.close()
+      this.dropConnections()
+      return
+    }
     const server = this.#server
     this.#server = undefined
     if (server === undefined) return
@@ -256,7 +279,7 @@ export class ScriptedBroker {
   #accept(socket: Socket): void {
     const connection = ++this.#connectionsAccepted
     this.#sockets.add(socket)
-    socket.setNoDelay(true)
+    if (socket instanceof Socket) socket.setNoDelay(true)
     socket.on('error', () => {})
     socket.once('close', () => {
       this.#sockets.delete(socket)
@@ -378,7 +401,11 @@ export class ScriptedCluster {
   ): Promise<ScriptedCluster> {
     const state = new ClusterState()
     const brokers: ScriptedBroker[] = []
-    for (let id = 1; id <= count; id++) brokers.push(await ScriptedBroker.start(handlers, { ...options, id, state }))
+    for (let id = 1; id <= count; id++) {
+      // On a network of its own each broker is a host, so that the network can part them.
+      const host = options.listen === undefined ? {} : { host: `broker-${id}` }
+      brokers.push(await ScriptedBroker.start(handlers, { ...host, ...options, id, state }))
+    }
     for (const [name, spec] of Object.entries(topics)) state.addTopic(name, spec)
     return new ScriptedCluster(state, brokers)
   }
