@@ -2,6 +2,7 @@
  *  loaded when it is first used, so that who only produces and consumes does not pay for it. */
 
 import { Deferred } from '../async/deferred.ts'
+import { systemDoors, type Doors } from '../async/doors.ts'
 import { before, type WaitOptions } from '../async/wait.ts'
 import { clusterFor, type ClientOptions } from '../cluster/client.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -53,8 +54,8 @@ export class Admin {
   #closing: Promise<void> | undefined
 
   /** @throws InvalidOptionError for an unknown, wrong or contradictory option */
-  constructor(options: AdminOptions = {}) {
-    const { cluster, owned } = clusterFor<object>('Admin', options, {})
+  constructor(options: AdminOptions = {}, doors: Doors = systemDoors) {
+    const { cluster, owned } = clusterFor<object>('Admin', options, {}, doors)
     this.#cluster = cluster
     this.#owned = owned
   }

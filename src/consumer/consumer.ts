@@ -2,6 +2,7 @@
  *  nothing of each other; what connects them stands here, and what they do stands there. */
 
 import { Deferred } from '../async/deferred.ts'
+import { systemDoors, type Doors } from '../async/doors.ts'
 import { abortable, before, type WaitOptions } from '../async/wait.ts'
 import { clusterFor, type ClientOptions } from '../cluster/client.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -89,7 +90,11 @@ export class Consumer {
   readonly #committer: OffsetCommitter | undefined
   readonly #lifetime = new AbortController()
   readonly #membership: MembershipKeeper
+  /** Ends a close that is under way. */
+  readonly #hurry = new AbortController()
   #running = false
+  /** Closing, but still in the group: what it takes to leave in order is allowed. */
+  #leaving = false
   #starting: Promise<this> | undefined
   #closing: Promise<void> | undefined
   #closed: ClosedError | undefined
@@ -98,9 +103,9 @@ export class Consumer {
   #whenAssigned: Deferred<void> | undefined
 
   /** @throws InvalidOptionError naming the option and what is valid */
-  constructor(options: ClientOptions<ConsumerOptions> = {}) {
+  constructor(options: ClientOptions<ConsumerOptions> = {}, doors: Doors = systemDoors) {
     const given = options as ConsumerOptions & { cluster?: Cluster } & ClusterOptions
-    const { cluster, owned, own } = clusterFor<ConsumerOptions>('Consumer', given, consumerOptions)
+    const { cluster, owned, own } = clusterFor<ConsumerOptions>('Consumer', given, consumerOptions, doors)
     this.#cluster = cluster
     this.#ownsCluster = owned
     this.#options = readConsumerOptions(own, cluster.options.requestTimeoutMs)
@@ -162,11 +167,14 @@ export class Consumer {
           heard: (errorCode, identity) => {
             this.#membership.heard(errorCode, identity)
           },
+          onRefused: (error) => {
+            this.#handOut.failOnce(error)
+          },
           onFailure,
         },
       )
     }
-    const hostOptions = { autoCommit, topics: () => this.#topics.topics() }
+    const hostOptions = { autoCommit, maxPollIntervalMs, topics: () => this.#topics.topics() }
     this.#host = new AssignmentHost(cluster, this.#subscription, this.#committer, hostOptions, {
       onChange: () => {
         this.#changed()
@@ -209,6 +217,11 @@ export class Consumer {
       })
     }
     return await abortable(this.#starting, options)
+  }
+
+  /** For what may also be called while the consumer leaves its group, from `onRevoked`. */
+  async #started(signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#leaving) await this.start({ signal })
   }
 
   async #start(): Promise<this> {
@@ -286,7 +299,8 @@ export class Consumer {
 
   /**
    * Reads exactly these partitions, without dividing them with anyone; replaces an earlier assignment. Positions of
-   * partitions that stay are kept.
+   * partitions that stay are kept. Called right after `unsubscribe`, before the group has been left, it does not wait for
+   * that: what was subscribed to is given up at once, its finished records are committed, and `onLost` is told.
    *
    * @throws IllegalStateError after `subscribe`: call `unsubscribe` first
    */
@@ -299,12 +313,17 @@ export class Consumer {
     }
     const stays = filterOf(wanted)!
     // What a membership that is being left still holds is not carried over.
-    const gone = this.#subscription.all.filter((state) => wish.kind === 'nothing' || !stays.has(state))
+    const former = this.#subscription.all.filter((state) => !state.byHand)
+    this.#membership.await(this.#host.abandon(former))
+    const gone = this.#subscription.all.filter((state) => !stays.has(state))
     this.#commitInBackground(gone)
     this.#subscription.giveUp(gone)
     this.#subscription.wish = { kind: 'partitions' }
     const startAt = this.#options.groupId === undefined ? 'reset-policy' : 'committed'
-    for (const state of this.#subscription.add(wanted, startAt)) state.announced = true
+    for (const state of this.#subscription.add(wanted, startAt)) {
+      state.byHand = true
+      state.announced = true
+    }
     if (this.#running) this.#fulfil()
   }
 
@@ -375,7 +394,7 @@ export class Consumer {
    * coordinator refuses, for instance because the group has moved on
    */
   async commit(offsets?: readonly TopicPartitionOffset[], { signal }: WaitOptions = {}): Promise<void> {
-    this.#assertOpen()
+    if (!this.#leaving) this.#assertOpen()
     signal?.throwIfAborted()
     const committer = this.#committer ?? this.#noGroup('commit offsets')
     if (offsets === undefined) {
@@ -383,13 +402,13 @@ export class Consumer {
       if (handedOut.length === 0 && this.#subscription.wish.kind === 'nothing') {
         throw new IllegalStateError('nothing is subscribed to or assigned, so there is nothing to commit')
       }
-      await this.start({ signal })
+      await this.#started(signal)
       await abortable(committer.commitHandedOut(handedOut), { signal })
       return
     }
     const checkedOffsets = partitionsOf(offsets).map(checkedCommit)
     for (const offset of checkedOffsets) this.#subscription.get(offset)
-    await this.start({ signal })
+    await this.#started(signal)
     await abortable(committer.commit(checkedOffsets), { signal })
   }
 
@@ -433,8 +452,9 @@ export class Consumer {
    */
   async position(partition: TopicPartition, { signal }: WaitOptions = {}): Promise<number> {
     const state = this.#subscription.get(partition)
-    await this.start({ signal })
+    await this.#started(signal)
     while (!state.positioned) {
+      this.#assertOpen()
       if (state.failure !== undefined) throw state.failure.error
       // Throws when it has been lost.
       this.#subscription.get(partition)
@@ -459,7 +479,7 @@ export class Consumer {
   ): Promise<(OffsetAndMetadata | null)[]> {
     const groupId = this.#options.groupId ?? this.#noGroup('have committed offsets')
     const wanted = partitionsOf(partitions)
-    await this.start({ signal })
+    await this.#started(signal)
     const deadline = this.#cluster.clock.now() + this.#cluster.options.apiTimeoutMs
     return await committedOffsets(this.#cluster, wanted, { groupId, lane: `group:${this.#laneName}`, deadline, signal })
   }
@@ -576,6 +596,7 @@ export class Consumer {
     this.#end(error, true)
     this.#subscription.giveUp(this.#subscription.all)
     this.#lifetime.abort(error)
+    this.#hurry.abort(error)
     this.#closing ??= this.#stop(error, false, this.#cluster.clock.now())
   }
 
@@ -592,7 +613,8 @@ export class Consumer {
     // A start that is under way ends now; why is of no interest any more.
     await this.#starting?.catch(() => {})
     try {
-      await before(this.#stop(undefined, leave, deadline), { clock, deadline, what: 'closing the consumer' })
+      const { signal } = this.#hurry
+      await before(this.#stop(undefined, leave, deadline), { clock, deadline, signal, what: 'closing the consumer' })
     } catch (failure) {
       this.#cluster.logger.warn(`the consumer could not be closed in order: ${String(failure)}`)
       await this.#stop(error, false, clock.now())
@@ -603,10 +625,13 @@ export class Consumer {
     this.#closed ??= error
     this.#handOut.close(error, abruptly)
     this.#whenAssigned?.reject(error)
+    // A callback that waits for a position must not hold up the closing.
+    for (const state of this.#subscription.all) state.stopWaiting(error)
   }
 
   /** In the order in which one part needs another. With a reason: without waiting for anything outside. */
   async #stop(reason: Error | undefined, leave: boolean, deadline: number): Promise<void> {
+    this.#leaving = reason === undefined && this.#running
     if (
       reason === undefined &&
       this.#subscription.wish.kind === 'partitions' &&
@@ -626,7 +651,8 @@ export class Consumer {
       this.#fetcher.stop(),
       this.#topics.stop(),
     ])
-    await leaving
+    if (reason === undefined) await leaving
+    this.#leaving = false
     this.#subscription.giveUp(this.#subscription.all)
     this.#buffer.dropStale()
     this.#running = false
