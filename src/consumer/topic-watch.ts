@@ -34,6 +34,8 @@ export class TopicWatch {
   #pattern: RegExp | undefined
   #topics: readonly string[] = []
   readonly #told = new Set<string>()
+  /** Topics that did not exist, and of which the log knows. */
+  readonly #noted = new Set<string>()
   #stopWatching: (() => void) | undefined
 
   constructor(cluster: Cluster, options: TopicWatchOptions, events: TopicWatchEvents) {
@@ -71,6 +73,7 @@ export class TopicWatch {
   /** @param assigned the topics of the partitions, when partitions are wished for */
   follow(wish: Wish, assigned: Iterable<string> = []): void {
     this.#told.clear()
+    this.#noted.clear()
     if (wish.kind === 'pattern') {
       // Without its flags of state, which would make every other test fail.
       this.#pattern = new RegExp(wish.pattern.source, wish.pattern.flags.replace(/[gy]/g, ''))
@@ -145,8 +148,17 @@ export class TopicWatch {
         if (!(error instanceof KafkaError)) throw error
         logger.debug(`topic '${name}' is not there yet: ${error.message}`)
       }
-      if (this.#missing().length > 0) await this.#sleep(backoff.nextMs(), signal)
+      const missing = this.#missing()
+      for (const topic of missing) this.#note(topic)
+      if (missing.length > 0) await this.#sleep(backoff.nextMs(), signal)
     }
+  }
+
+  /** Who waits for the records of a topic that does not exist waits in silence: the log should say so, once. */
+  #note(topic: string): void {
+    if (this.#noted.has(topic)) return
+    this.#noted.add(topic)
+    this.#cluster.logger.warn(`topic '${topic}' does not exist, or is not known yet: it is waited for`)
   }
 
   /** The bell rings with every snapshot, also with those that this loop asks for: only the time counts here. */
