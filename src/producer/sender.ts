@@ -3,7 +3,7 @@
 
 import type { Cluster } from '../cluster/cluster.ts'
 import type { MetadataSnapshot } from '../cluster/metadata.ts'
-import { ProtocolError, TimeoutError } from '../errors/errors.ts'
+import { ProtocolError, TimeoutError, UnsupportedVersionError } from '../errors/errors.ts'
 import { brokerErrorNumber, BrokerError, isRetriable } from '../errors/broker-error.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import type { Codec } from '../wire/compression/codec.ts'
@@ -426,17 +426,20 @@ export class Sender {
         this.#tryAgain(batch, node, error)
         continue
       }
-      const { topic, partition } = batch.queue
-      this.#fail(
-        batch,
-        new KafkaError(
-          error.code,
-          `${recordsOf(batch)} for partition ${partition} of '${topic}' failed: ${error.message}`,
-          false,
-          { cause: error, persistence: persistenceOf(batch) },
-        ),
-      )
+      this.#fail(batch, this.#failureOf(batch, error))
     }
+  }
+
+  #failureOf(batch: ProducerBatch, cause: KafkaError): KafkaError {
+    const { topic, partition } = batch.queue
+    const options = { cause, persistence: persistenceOf(batch) }
+    const what = `${recordsOf(batch)} for partition ${partition} of '${topic}'`
+    if (cause instanceof UnsupportedVersionError) {
+      // Of what a record may be, only zstd needs more than the oldest brokers have (KIP-110, Kafka 2.1).
+      const why = this.codec?.name === 'zstd' ? ', which zstd needs Produce 7 for' : ''
+      return new UnsupportedVersionError(`${what} cannot be sent${why}: ${cause.message}`, options)
+    }
+    return new KafkaError(cause.code, `${what} failed: ${cause.message}`, false, options)
   }
 
   /** The batch goes back to the front of its partition, or what was sent after it would overtake it. */

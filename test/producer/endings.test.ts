@@ -285,7 +285,7 @@ test('failures that nobody waits for are no unhandled rejections', async (t) => 
     options: {
       batchSize: 500,
       bufferMemory: 2_000,
-      onDeliveryError: () => Promise.reject(new Error('a listener that breaks later')),
+      onDeliveryError: (() => Promise.reject(new Error('a listener that breaks later'))) as () => void,
     },
   })
   cluster.state.addTopic('secret', []).errorCode = 29

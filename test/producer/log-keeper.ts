@@ -8,6 +8,7 @@ import { zeroUuid } from '#src/wire/primitives/uuid.js'
 import type { ClusterState, RequestContext } from '../support/scripted-broker.ts'
 
 export type PartitionAnswer = Omit<Init<PartitionProduceResponse>, 'index'>
+const unknownTopicId = 100
 /** What to say of one partition's batch in place of taking it; undefined to take it. */
 export type Refusal = (topic: string, partition: number, context: RequestContext) => PartitionAnswer | undefined
 
@@ -32,7 +33,9 @@ export class LogKeeper {
       const topic = name !== '' ? name : this.#nameOf(topicId)
       const partitionResponses = partitionData.map(({ index, records }) => ({
         index,
-        ...(this.refuse(topic, index, context) ?? this.append(topic, index, records!)),
+        ...(topic === undefined
+          ? { errorCode: unknownTopicId }
+          : (this.refuse(topic, index, context) ?? this.append(topic, index, records!))),
       }))
       return context.version >= 13 ? { topicId, partitionResponses } : { name, topicId: zeroUuid, partitionResponses }
     })
@@ -53,8 +56,9 @@ export class LogKeeper {
     return { baseOffset, logAppendTimeMs: -1 }
   }
 
-  #nameOf(topicId: string): string {
+  /** undefined for a topic that was deleted, or made anew. */
+  #nameOf(topicId: string): string | undefined {
     for (const [name, topic] of this.#state.topics) if (topic.topicId === topicId) return name
-    throw new Error(`no topic has the id ${topicId}`)
+    return undefined
   }
 }
