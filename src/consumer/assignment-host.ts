@@ -5,10 +5,10 @@
  * is told, and may commit too; and only then are the partitions no longer ours.
  */
 
-import { abortable } from '../async/wait.ts'
+import { abortable, before } from '../async/wait.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { KafkaError } from '../errors/kafka-error.ts'
-import type { MembershipHost, RevokeOptions } from '../group/membership.ts'
+import type { AssignOptions, MembershipHost, RevokeOptions } from '../group/membership.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import type { OffsetCommitter } from './offset-committer.ts'
 import type { PartitionState, StartAt } from './partition-state.ts'
@@ -40,15 +40,24 @@ export class AssignmentHost implements MembershipHost {
   readonly #committer: OffsetCommitter | undefined
   readonly #autoCommit: boolean
   readonly #startAt: StartAt
+  readonly #maxPollIntervalMs: number
   readonly #topics: () => readonly string[]
   readonly #events: AssignmentEvents
+  /** What was told to be revoked: none is told twice, though the wait for the application may be begun anew. */
+  readonly #revocations = new WeakMap<PartitionState, Promise<void>>()
+  /** The last commit of what was abandoned, which the group must hear before it is left. */
+  #abandoned: Promise<void> = Promise.resolve()
 
   /** @param committer undefined without a group */
   constructor(
     cluster: Cluster,
     subscription: SubscriptionState,
     committer: OffsetCommitter | undefined,
-    options: { readonly autoCommit: boolean; readonly topics: () => readonly string[] },
+    options: {
+      readonly autoCommit: boolean
+      readonly maxPollIntervalMs: number
+      readonly topics: () => readonly string[]
+    },
     events: AssignmentEvents,
   ) {
     this.#cluster = cluster
@@ -56,6 +65,7 @@ export class AssignmentHost implements MembershipHost {
     this.#committer = committer
     this.#autoCommit = options.autoCommit && committer !== undefined
     this.#startAt = committer === undefined ? 'reset-policy' : 'committed'
+    this.#maxPollIntervalMs = options.maxPollIntervalMs
     this.#topics = options.topics
     this.#events = events
   }
@@ -65,13 +75,13 @@ export class AssignmentHost implements MembershipHost {
   }
 
   owned(): readonly TopicPartition[] {
-    return this.#subscription.all
+    return this.#subscription.all.filter((state) => !state.byHand)
   }
 
-  async assign(partitions: readonly TopicPartition[]): Promise<void> {
+  async assign(partitions: readonly TopicPartition[], { signal }: AssignOptions): Promise<void> {
     const added = this.#subscription.add(partitions, this.#startAt)
     this.#events.onChange()
-    await this.#call('onAssigned', added)
+    await abortable(this.#call('onAssigned', added), { signal })
     for (const state of added) state.announced = true
     this.#events.onAssigned()
     this.#events.onChange()
@@ -87,8 +97,9 @@ export class AssignmentHost implements MembershipHost {
       await this.lose(partitions)
       return
     }
+    await abortable(this.#abandoned, { signal })
     await this.#commitFinished(states, signal)
-    await abortable(this.#call('onRevoked', states), { signal })
+    await abortable(this.#tellRevoked(states), { signal })
     this.#subscription.giveUp(states)
     this.#events.onChange()
   }
@@ -97,7 +108,27 @@ export class AssignmentHost implements MembershipHost {
     const states = this.#states(partitions)
     this.#subscription.giveUp(states)
     this.#events.onChange()
-    await this.#call('onLost', states)
+    const { clock, logger } = this.#cluster
+    const deadline = clock.now() + this.#maxPollIntervalMs
+    await before(this.#call('onLost', states), { clock, deadline, what: 'waiting for onLost' }).catch(
+      (error: unknown) => {
+        logger.error(`onLost has not returned, and is not waited for any longer: ${String(error)}`)
+      },
+    )
+  }
+
+  /**
+   * Gives up what a membership that is being left still holds, at once: the application has assigned partitions by hand.
+   * What was finished is committed; for more it is too late, so the application hears of a loss.
+   */
+  async abandon(states: readonly PartitionState[]): Promise<void> {
+    if (states.length === 0) return
+    if (this.#autoCommit) {
+      this.#abandoned = this.#committer!.commitFinal(states).catch((error: unknown) => {
+        this.#cluster.logger.warn(`what is finished could not be committed: ${String(error)}`)
+      })
+    }
+    await Promise.all([this.#abandoned, this.lose(states)])
   }
 
   fail(error: KafkaError): void {
@@ -148,6 +179,13 @@ export class AssignmentHost implements MembershipHost {
     }
   }
 
+  async #tellRevoked(states: readonly PartitionState[]): Promise<void> {
+    const untold = states.filter((state) => !this.#revocations.has(state))
+    const told = this.#call('onRevoked', untold)
+    for (const state of untold) this.#revocations.set(state, told)
+    await Promise.all(states.map((state) => this.#revocations.get(state)))
+  }
+
   async #call(name: keyof RebalanceListener, states: readonly PartitionState[]): Promise<void> {
     if (name !== 'onAssigned' && states.length === 0) return
     try {
@@ -159,6 +197,8 @@ export class AssignmentHost implements MembershipHost {
   }
 
   #states(partitions: readonly TopicPartition[]): PartitionState[] {
-    return partitions.map((partition) => this.#subscription.find(partition)).filter((state) => state !== undefined)
+    return partitions
+      .map((partition) => this.#subscription.find(partition))
+      .filter((state) => state !== undefined && !state.byHand) as PartitionState[]
   }
 }

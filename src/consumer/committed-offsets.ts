@@ -4,7 +4,7 @@
 import { sleep } from '../async/wait.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Lane, Target } from '../cluster/target.ts'
-import { BrokerError } from '../errors/broker-error.ts'
+import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
 import { TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import type { OffsetAndMetadata } from '../model/offset-and-metadata.ts'
@@ -15,30 +15,41 @@ import { zeroUuid } from '../wire/primitives/uuid.ts'
 export interface CommittedOptions {
   readonly groupId: string
   readonly lane: Lane
-  /** On the clock of `clock.now()`. */
-  readonly deadline: number
   readonly signal?: AbortSignal | undefined
 }
 
-/** In the order asked; null where nothing was committed. */
+/** In the order asked; null where nothing was committed. Asks until every partition has its answer; rejects with the first
+ *  error that waiting does not cure, or at the deadline. */
 export async function committedOffsets(
   cluster: Cluster,
   partitions: readonly TopicPartition[],
-  options: CommittedOptions,
+  options: CommittedOptions & {
+    /** On the clock of `clock.now()`. */
+    readonly deadline: number
+  },
 ): Promise<(OffsetAndMetadata | null)[]> {
-  if (partitions.length === 0) return []
   const { groupId, deadline, signal } = options
-  const target: Target = { kind: 'coordinator', of: 'group', key: groupId }
+  const found = new Array<OffsetAndMetadata | null>(partitions.length)
   const backoff = cluster.newBackoff()
-  for (;;) {
-    let failure: KafkaError
-    try {
-      return await ask(cluster, target, partitions, options)
-    } catch (error) {
-      if (!(error instanceof KafkaError) || !error.retriable || signal?.aborted) throw error
-      failure = error
+  let missing = [...partitions.keys()]
+  while (missing.length > 0) {
+    const asked = missing
+    const wanted = asked.map((index) => partitions[index]!)
+    const answers = await committedOffsetsOnce(cluster, wanted, options)
+    signal?.throwIfAborted()
+    missing = []
+    let failure: KafkaError | undefined
+    for (const [i, answer] of answers.entries()) {
+      const index = asked[i]!
+      if (!(answer instanceof KafkaError)) {
+        found[index] = answer
+        continue
+      }
+      if (!answer.retriable) throw answer
+      failure = answer
+      missing.push(index)
     }
-    cluster.remedy(target, failure)
+    if (failure === undefined) break
     const waitMs = backoff.nextMs()
     if (cluster.clock.now() + waitMs >= deadline) {
       throw new TimeoutError(`the committed offsets of group '${groupId}' could not be fetched in time`, {
@@ -47,6 +58,23 @@ export async function committedOffsets(
     }
     await sleep(cluster.clock, waitMs, { signal })
   }
+  return found
+}
+
+/** One attempt: an answer or what went wrong for each partition, in order. What can be cured is being cured. */
+export async function committedOffsetsOnce(
+  cluster: Cluster,
+  partitions: readonly TopicPartition[],
+  options: CommittedOptions,
+): Promise<(OffsetAndMetadata | null | KafkaError)[]> {
+  const target: Target = { kind: 'coordinator', of: 'group', key: options.groupId }
+  try {
+    return await ask(cluster, target, partitions, options)
+  } catch (error) {
+    if (!(error instanceof KafkaError)) throw error
+    cluster.remedy(target, error)
+    return partitions.map(() => error)
+  }
 }
 
 async function ask(
@@ -54,7 +82,7 @@ async function ask(
   target: Target,
   partitions: readonly TopicPartition[],
   { groupId, lane, signal }: CommittedOptions,
-): Promise<(OffsetAndMetadata | null)[]> {
+): Promise<(OffsetAndMetadata | null | KafkaError)[]> {
   const topics = new Map<string, number[]>()
   for (const { topic, partition } of partitions) {
     const list = topics.get(topic)
@@ -76,23 +104,28 @@ async function ask(
   }
   const response = await cluster.send(target, OffsetFetch, request, { lane, signal, maxVersion, minVersion: 1 })
   const found = read(response, groupId, (id) => metadata.topicName(id))
-  return partitions.map(({ topic, partition }) => found.get(topic)?.get(partition) ?? null)
+  return partitions.map(({ topic, partition }) => {
+    const answer = found.get(topic)?.get(partition)
+    if (answer !== undefined) return answer
+    const what = `the coordinator did not tell the committed offset of partition ${partition} of '${topic}'`
+    return new BrokerError(brokerErrorNumber('UNKNOWN_TOPIC_OR_PARTITION'), what)
+  })
 }
 
 function read(
   response: OffsetFetchResponse,
   groupId: string,
   nameOf: (topicId: string) => string | undefined,
-): Map<string, Map<number, OffsetAndMetadata>> {
+): Map<string, Map<number, OffsetAndMetadata | null | KafkaError>> {
   const group = response.groups[0]
   const errorCode = group?.errorCode ?? response.errorCode
   if (errorCode !== 0)
     throw new BrokerError(errorCode, `the committed offsets of group '${groupId}' could not be fetched`)
-  const found = new Map<string, Map<number, OffsetAndMetadata>>()
+  const found = new Map<string, Map<number, OffsetAndMetadata | null | KafkaError>>()
   const topics = group?.topics ?? response.topics.map((topic) => ({ ...topic, topicId: zeroUuid }))
   for (const topic of topics) {
     const name = topic.topicId === zeroUuid ? topic.name : (nameOf(topic.topicId) ?? topic.name)
-    const offsets = new Map<number, OffsetAndMetadata>()
+    const offsets = new Map<number, OffsetAndMetadata | null | KafkaError>()
     for (const {
       partitionIndex,
       committedOffset,
@@ -101,12 +134,14 @@ function read(
       errorCode: code,
     } of topic.partitions) {
       if (code !== 0) {
-        throw new BrokerError(
-          code,
-          `the committed offset of partition ${partitionIndex} of '${name}' could not be fetched`,
-        )
+        const what = `the committed offset of partition ${partitionIndex} of '${name}' could not be fetched`
+        offsets.set(partitionIndex, new BrokerError(code, what))
+        continue
       }
-      if (committedOffset < 0) continue
+      if (committedOffset < 0) {
+        offsets.set(partitionIndex, null)
+        continue
+      }
       const leaderEpoch = committedLeaderEpoch < 0 ? undefined : committedLeaderEpoch
       offsets.set(partitionIndex, { offset: committedOffset, leaderEpoch, metadata: metadata ?? '' })
     }

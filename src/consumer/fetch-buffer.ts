@@ -3,7 +3,7 @@
 
 import { KafkaError } from '../errors/kafka-error.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import type { FetchedChunk } from './fetched-chunk.ts'
+import type { FetchedBlock, FetchedChunk } from './fetched-chunk.ts'
 import type { PartitionFilter, SubscriptionState } from './subscription-state.ts'
 
 export class FetchBuffer {
@@ -11,6 +11,7 @@ export class FetchBuffer {
   readonly #onRoom: () => void
   #chunks: FetchedChunk[] = []
   #blockBytes = 0
+  readonly #bytesOfBroker = new Map<number, number>()
 
   /** @param onRoom called when memory became free */
   constructor(subscription: SubscriptionState, onRoom: () => void) {
@@ -25,8 +26,13 @@ export class FetchBuffer {
     return this.#blockBytes + openBytes
   }
 
+  /** What a broker sent of that. */
+  heldBytesOf(broker: number): number {
+    return this.#bytesOfBroker.get(broker) ?? 0
+  }
+
   add(chunk: FetchedChunk): void {
-    if (chunk.block.chunks++ === 0) this.#blockBytes += chunk.block.bytes
+    if (chunk.block.chunks++ === 0) this.#hold(chunk.block, 1)
     chunk.state.bufferedBytes += chunk.bytes
     chunk.state.bufferedChunks++
     this.#chunks.push(chunk)
@@ -94,10 +100,17 @@ export class FetchBuffer {
     }
   }
 
+  #hold({ bytes, broker }: FetchedBlock, sign: 1 | -1): void {
+    this.#blockBytes += sign * bytes
+    const held = this.heldBytesOf(broker) + sign * bytes
+    if (held === 0) this.#bytesOfBroker.delete(broker)
+    else this.#bytesOfBroker.set(broker, held)
+  }
+
   #remove(index: number): void {
     const [chunk] = this.#chunks.splice(index, 1)
     if (chunk === undefined) return
-    if (--chunk.block.chunks === 0) this.#blockBytes -= chunk.block.bytes
+    if (--chunk.block.chunks === 0) this.#hold(chunk.block, -1)
     if (!chunk.isStale) {
       chunk.state.bufferedBytes -= chunk.bytes
       chunk.state.bufferedChunks--

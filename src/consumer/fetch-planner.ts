@@ -9,6 +9,7 @@ import type { PartitionState } from './partition-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
 
 export interface FetchPlan {
+  readonly broker: number
   readonly items: readonly FetchItem[]
   readonly maxBytes: number
 }
@@ -27,6 +28,9 @@ export class FetchPlanner {
   readonly #demand: Demand
   /** Bytes that fetches under way may still bring. */
   #awaitedBytes = 0
+  readonly #awaitedFrom = new Map<number, number>()
+  /** Whether a broker has not been asked for lack of room since the last fetch was over. */
+  #refused = false
 
   constructor(
     cluster: Cluster,
@@ -77,19 +81,27 @@ export class FetchPlanner {
     const { metadata, clock } = this.#cluster
     const now = clock.now()
     let states: PartitionState[] = []
+    const leaders = new Set<number>()
     for (const state of this.#subscription.all) {
-      if (metadata.leader(state.topic, state.partition) !== broker) continue
-      if (this.#isWorthFetching(state, now)) states.push(state)
+      const leader = metadata.leader(state.topic, state.partition)
+      leaders.add(leader)
+      if (leader === broker && this.#isWorthFetching(state, now)) states.push(state)
     }
     if (states.length === 0) return undefined
-    let room = this.#room()
-    if (room < this.#leastBytes()) {
+    const share = Math.max(1, Math.floor(this.#options.fetchBufferBytes / leaders.size))
+    const least = this.#leastBytes(share)
+    let room = this.#room(broker, share)
+    if (room < least) {
       // Whoever waits can take nothing of what is buffered, or would have taken it: it stands in the way.
       states = this.#demand.waiting ? states.filter((state) => this.#demand.wants(state)) : []
-      if (states.length === 0) return undefined
-      this.#buffer.dropAll()
-      room = this.#room()
-      if (room < this.#leastBytes()) return undefined
+      if (states.length > 0) {
+        this.#buffer.dropAll()
+        room = this.#room(broker, share)
+      }
+      if (states.length === 0 || room < least) {
+        this.#refused = true
+        return undefined
+      }
     }
     states.sort((a, b) => a.servedAt - b.servedAt)
     const items: FetchItem[] = []
@@ -101,25 +113,40 @@ export class FetchPlanner {
       state.fetch = item
       items.push(item)
     }
-    const maxBytes = Math.min(this.#options.fetchMaxBytes, wanted, Math.max(room, 1))
+    const maxBytes = Math.min(this.#options.fetchMaxBytes, wanted, room)
     this.#awaitedBytes += maxBytes
-    return { items, maxBytes }
+    this.#awaitedFrom.set(broker, this.#awaitedOf(broker) + maxBytes)
+    return { broker, items, maxBytes }
   }
 
-  /** The fetch is over, however it ended. */
-  settle({ items, maxBytes }: FetchPlan): void {
+  /** The fetch is over, however it ended. Returns whether another broker may have waited for its room. */
+  settle({ broker, items, maxBytes }: FetchPlan): boolean {
     this.#awaitedBytes -= maxBytes
+    this.#awaitedFrom.set(broker, this.#awaitedOf(broker) - maxBytes)
     for (const item of items) if (item.state.fetch === item) item.state.fetch = undefined
+    const refused = this.#refused
+    this.#refused = false
+    return refused
   }
 
-  #room(): number {
-    return this.#options.fetchBufferBytes - this.#buffer.heldBytes - this.#awaitedBytes
+  /**
+   * What a fetch from the broker may bring. Each broker has the same share of the buffer, and half of it for one fetch:
+   * neither one that has much to give, nor one that is waited for and has nothing, takes the room of the others.
+   */
+  #room(broker: number, share: number): number {
+    const left = this.#options.fetchBufferBytes - this.#buffer.heldBytes - this.#awaitedBytes
+    const leftOfShare = share - this.#buffer.heldBytesOf(broker) - this.#awaitedOf(broker)
+    return Math.min(left, leftOfShare, Math.ceil(share / 2))
+  }
+
+  #awaitedOf(broker: number): number {
+    return this.#awaitedFrom.get(broker) ?? 0
   }
 
   /** Less than this is not worth a request: it would bring a batch at a time. An empty buffer always has room. */
-  #leastBytes(): number {
-    const { maxPartitionFetchBytes, fetchMaxBytes, fetchBufferBytes } = this.#options
-    return Math.min(maxPartitionFetchBytes, fetchMaxBytes, fetchBufferBytes)
+  #leastBytes(share: number): number {
+    const { maxPartitionFetchBytes, fetchMaxBytes } = this.#options
+    return Math.min(maxPartitionFetchBytes, fetchMaxBytes, Math.ceil(share / 2))
   }
 
   /** Two answers may be buffered, one to read and one to read next; of small ones more. */

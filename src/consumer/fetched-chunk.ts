@@ -14,11 +14,14 @@ import type { SubscriptionState } from './subscription-state.ts'
 /** The memory of one answer, which lives until all its chunks have been read. */
 export class FetchedBlock {
   readonly bytes: number
+  /** Who sent it. */
+  readonly broker: number
   /** Chunks that are not read yet. */
   chunks = 0
 
-  constructor(bytes: number) {
+  constructor(bytes: number, broker: number) {
     this.bytes = bytes
+    this.broker = broker
   }
 }
 

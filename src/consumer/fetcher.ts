@@ -180,19 +180,21 @@ export class Fetcher {
         opened: openable(item, data),
       }))
       await this.#loadCodecs(parts, signal)
-      progress = this.#accept(parts, response)
+      progress = this.#accept(parts, response, broker)
     } finally {
-      this.#planner.settle(plan)
+      const refused = this.#planner.settle(plan)
       // While a fetch is under way its partitions are nobody else's: those that moved meanwhile are told of only now.
       const { metadata } = this.#cluster
-      if (plan.items.some(({ state }) => metadata.leader(state.topic, state.partition) !== broker)) this.wake()
+      const moved = plan.items.some(({ state }) => metadata.leader(state.topic, state.partition) !== broker)
+      if (moved || refused) this.wake()
     }
     if (progress) this.#events.onData()
   }
 
   /** Takes in what was answered; whether there is anything to tell. Nothing is awaited here: no seek can come between. */
-  #accept(parts: readonly AnsweredPart[], response: FetchResponse): boolean {
-    const block = new FetchedBlock(parts.reduce((sum, { data }) => sum + (data.records?.length ?? 0), 0))
+  #accept(parts: readonly AnsweredPart[], response: FetchResponse, broker: number): boolean {
+    const bytes = parts.reduce((sum, { data }) => sum + (data.records?.length ?? 0), 0)
+    const block = new FetchedBlock(bytes, broker)
     this.metrics.fetchedBytes += block.bytes
     let progress = false
     for (const part of parts) {

@@ -210,10 +210,6 @@ export class HandOut {
     // What was just read may have turned out to be broken.
     const error = this.#error(filter)
     if (error !== undefined) return Promise.reject(error)
-    if (timeoutMs === 0) {
-      this.#events.onWait()
-      return this.#nextTurn([])
-    }
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined
       const settle = (): void => {
@@ -248,12 +244,13 @@ export class HandOut {
           }
         },
       }
-      if (timeoutMs !== undefined) {
-        timer = this.#clock.setTimer(() => {
-          leave()
-          resolve([])
-        }, timeoutMs)
+      const onTimeUp = (): void => {
+        leave()
+        resolve([])
       }
+      // A call that does not wait is one that waits for this turn: what it asks for is fetched for the next one.
+      if (timeoutMs === 0) this.#clock.nextTurn(onTimeUp)
+      else if (timeoutMs !== undefined) timer = this.#clock.setTimer(onTimeUp, timeoutMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiters.push(waiter)
       this.#events.onWait()

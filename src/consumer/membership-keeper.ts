@@ -19,7 +19,8 @@ export class MembershipKeeper {
   readonly #events: MembershipKeeperEvents
   #create: (() => Membership) | undefined
   #current: Membership | undefined
-  /** One that is being left; its identity still counts for what it commits last. */
+  /** The first of those that are being left, the only one that had joined: its identity counts for what it commits last,
+   *  and nobody joins before it is gone. */
   #former: Membership | undefined
   #departure: Promise<void> = Promise.resolve()
   #expired = false
@@ -46,7 +47,7 @@ export class MembershipKeeper {
 
   /** Undefined while there is no membership. */
   identity(): ConsumerGroupMetadata | undefined {
-    return (this.#current ?? this.#former)?.identity()
+    return (this.#former ?? this.#current)?.identity()
   }
 
   heard(errorCode: number, identity: ConsumerGroupMetadata): void {
@@ -92,7 +93,7 @@ export class MembershipKeeper {
     const membership = this.#current
     if (membership === undefined) return
     this.#current = undefined
-    this.#former = membership
+    this.#former ??= membership
     this.#expired = false
     const { clock, options } = this.#cluster
     const deadline = clock.now() + options.closeTimeoutMs

@@ -30,6 +30,8 @@ export interface CommitterHost {
   identity(): ConsumerGroupMetadata
   /** The answer to a commit in that name says that the membership has a problem. */
   heard(errorCode: number, identity: ConsumerGroupMetadata): void
+  /** Auto-commit was refused, and will be again: told once until a commit succeeds. */
+  onRefused(error: KafkaError): void
   onFailure(error: unknown): void
 }
 
@@ -168,6 +170,8 @@ export class OffsetCommitter {
       if (entries.size === 0) return
       const { again, failure } = await this.#sendOnce(entries, failures)
       if (failure === undefined) return
+      // What was answered stays so, however the round ends.
+      for (const name of entries.keys()) if (!again.has(name)) round.entries.delete(name)
       const waitMs = backoff.nextMs()
       if (clock.now() + waitMs >= round.deadline) {
         const late = new TimeoutError('offsets could not be committed in time', { cause: failure })
@@ -274,19 +278,32 @@ export class OffsetCommitter {
 
   async #keepCommitting(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#cluster
+    let told = false
     for (;;) {
       // Rejects when stopped, which ends the loop.
       await sleep(clock, this.#options.autoCommitIntervalMs, { signal })
-      const states = this.#subscription.all.filter((state) => state.announced)
+      const states = this.#subscription.all.filter((state) => state.announced && hasNews(state))
+      if (states.length === 0) continue
       try {
         await this.commitFinished(states)
+        told = false
       } catch (error) {
         if (error instanceof ClosedError) return
         if (!(error instanceof KafkaError)) throw error
         // Nothing is lost: what is finished stays so, and is committed with the next round or by the next owner.
         logger.warn(`auto-commit failed: ${error.message}`)
+        if (told || !this.#isRefusal(error)) continue
+        told = true
+        this.#host.onRefused(error)
       }
     }
+  }
+
+  /** Whether waiting does not help, and no rebalance either. */
+  #isRefusal(error: KafkaError): boolean {
+    if (error.retriable || error instanceof IllegalStateError) return false
+    if (!(error instanceof BrokerError) || this.#subscription.wish.kind === 'partitions') return true
+    return groupCure(error.errorCode) === 'give-up' && error.code !== 'FENCED_INSTANCE_ID'
   }
 }
 

@@ -45,6 +45,8 @@ export class PartitionState implements TopicPartition {
   paused = false
   /** It is about to be given up: nothing more of it is handed out. */
   withheld = false
+  /** The application assigned it: no membership gave it, and none may take it. */
+  byHand = false
   /** Its topic is not subscribed to any more: it goes with the next rebalance. */
   unwanted = false
   /** The application has not been told of it yet: nothing is looked up or fetched. */
@@ -149,6 +151,12 @@ export class PartitionState implements TopicPartition {
     this.unfinished = false
   }
 
+  /** Nobody waits for the position any more. */
+  stopWaiting(reason: Error): void {
+    this.whenPositioned?.reject(reason)
+    this.whenPositioned = undefined
+  }
+
   /** It is another's now. */
   giveUp(reason: KafkaError): void {
     this.epoch = gone
@@ -156,7 +164,6 @@ export class PartitionState implements TopicPartition {
     this.unfinished = false
     this.bufferedBytes = 0
     this.bufferedChunks = 0
-    this.whenPositioned?.reject(reason)
-    this.whenPositioned = undefined
+    this.stopWaiting(reason)
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Gives each partition a place to start: what the group committed, else what `autoOffsetReset` says. A loop of its own, so
- * that one partition whose leader is away keeps no other waiting. A position that the application sets meanwhile wins.
+ * Gives each partition a place to start: what the group committed, else what `autoOffsetReset` says. Asks the coordinator
+ * and each leader side by side, so that one that is away keeps waiting only those who need it. A position that the
+ * application sets meanwhile wins.
  */
 
 import { Loop } from '../async/loop.ts'
@@ -9,11 +10,14 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Lane } from '../cluster/target.ts'
 import { NoOffsetError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
-import { committedOffsets } from './committed-offsets.ts'
+import { committedOffsetsOnce } from './committed-offsets.ts'
 import type { ResolvedConsumerOptions } from './consumer-options.ts'
 import { earliest, latest, listOffsetsOnce } from './list-offsets.ts'
 import type { PartitionState } from './partition-state.ts'
 import type { SubscriptionState } from './subscription-state.ts'
+
+/** Who knows a position: the group's coordinator, or a leader by its id, -1 where none is known. */
+type Source = 'coordinator' | number
 
 export interface ResolverEvents {
   /** Partitions have a position, or a failure: there may be something to fetch or to tell. */
@@ -29,6 +33,8 @@ export class PositionResolver {
   readonly #events: ResolverEvents
   readonly #bell: Signal
   readonly #loop: Loop
+  /** Questions under way, one to each source at a time. */
+  readonly #asked = new Map<Source, Promise<void>>()
 
   constructor(
     cluster: Cluster,
@@ -66,68 +72,90 @@ export class PositionResolver {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#cluster
     while (!signal.aborted) {
-      const open = this.#subscription.all.filter(needsPosition)
-      const now = clock.now()
-      const due = open.filter((state) => state.notBefore <= now)
-      if (due.length === 0) {
-        const soonest = Math.min(...open.map((state) => state.notBefore))
-        await this.#bell.wait(open.length === 0 ? undefined : soonest - now, signal)
-        continue
+      const { due, soonestMs } = this.#due()
+      for (const [source, states] of due) {
+        this.#asked.set(
+          source,
+          this.#ask(source, states, signal).catch((error: unknown) => {
+            if (!signal.aborted) this.#events.onFailure(error)
+          }),
+        )
       }
-      await this.#resolve(due, signal)
-      this.#events.onProgress()
+      await this.#bell.wait(soonestMs, signal)
     }
+    await Promise.all(this.#asked.values())
   }
 
-  async #resolve(states: readonly PartitionState[], signal: AbortSignal): Promise<void> {
-    for (const state of states) if (state.startAt === 'reset-policy') this.#applyPolicy(state)
-    const committed = states.filter((state) => state.startAt === 'committed')
-    const ends = states.filter((state) => state.startAt === 'earliest' || state.startAt === 'latest')
-    // Side by side: a coordinator that is away must not keep partitions waiting that do not need it.
-    await Promise.all([
-      committed.length === 0 ? undefined : this.#fromCommitted(committed, signal),
-      ends.length === 0 ? undefined : this.#fromEnds(ends, signal),
-    ])
+  /** Who is to be asked now about which partitions; and how long until somebody must be who is not to be asked yet. */
+  #due(): { due: Map<Source, PartitionState[]>; soonestMs: number | undefined } {
+    const { clock, metadata } = this.#cluster
+    const now = clock.now()
+    const due = new Map<Source, PartitionState[]>()
+    let soonest = Infinity
+    let failed = false
+    for (const state of this.#subscription.all) {
+      if (!needsPosition(state)) continue
+      if (state.startAt === 'committed' && this.#options.groupId === undefined) state.startAt = 'reset-policy'
+      if (state.startAt === 'reset-policy' && !this.#applyPolicy(state)) {
+        failed = true
+        continue
+      }
+      if (state.notBefore > now) {
+        soonest = Math.min(soonest, state.notBefore)
+        continue
+      }
+      const source = state.startAt === 'committed' ? 'coordinator' : metadata.leader(state.topic, state.partition)
+      if (this.#asked.has(source)) continue
+      const states = due.get(source)
+      if (states === undefined) due.set(source, [state])
+      else states.push(state)
+    }
+    if (failed) this.#events.onProgress()
+    return { due, soonestMs: soonest === Infinity ? undefined : soonest - now }
+  }
+
+  async #ask(source: Source, states: readonly PartitionState[], signal: AbortSignal): Promise<void> {
+    try {
+      if (source === 'coordinator') await this.#fromCommitted(states, signal)
+      else await this.#fromEnds(states, signal)
+    } finally {
+      this.#asked.delete(source)
+      if (!signal.aborted) this.#events.onProgress()
+      // What they need next, or what came up while the source was busy.
+      this.#bell.ring()
+    }
   }
 
   async #fromCommitted(states: readonly PartitionState[], signal: AbortSignal): Promise<void> {
-    const { groupId } = this.#options
     const epochs = states.map((state) => state.epoch)
-    if (groupId === undefined) {
-      for (const state of states) state.startAt = 'reset-policy'
-      return
-    }
-    const { clock, options } = this.#cluster
-    try {
-      const deadline = clock.now() + options.apiTimeoutMs
-      const offsets = await committedOffsets(this.#cluster, states, { groupId, lane: this.#lane, deadline, signal })
-      for (const [i, state] of states.entries()) {
-        if (state.epoch !== epochs[i]) continue
-        const found = offsets[i]
-        if (found === null || found === undefined) {
-          state.startAt = 'reset-policy'
-        } else {
-          state.moveTo(found.offset, found.leaderEpoch)
-          state.committed = found.offset
-        }
+    const options = { groupId: this.#options.groupId!, lane: this.#lane, signal }
+    const answers = await committedOffsetsOnce(this.#cluster, states, options)
+    if (signal.aborted) return
+    for (const [i, state] of states.entries()) {
+      if (state.epoch !== epochs[i]) continue
+      const answer = answers[i]!
+      if (answer instanceof KafkaError) {
+        this.#failed(state, answer)
+      } else if (answer === null) {
+        state.startAt = 'reset-policy'
+      } else {
+        state.moveTo(answer.offset, answer.leaderEpoch)
+        state.committed = answer.offset
       }
-    } catch (error) {
-      if (signal.aborted) return
-      for (const [i, state] of states.entries()) if (state.epoch === epochs[i]) this.#failed(state, error)
     }
   }
 
-  #applyPolicy(state: PartitionState): void {
+  /** Says where to start; false when nothing says so, and the application must. */
+  #applyPolicy(state: PartitionState): boolean {
     const { autoOffsetReset } = this.#options
     if (autoOffsetReset !== 'none') {
       state.startAt = autoOffsetReset
-      return
+      return true
     }
-    if (!needsPosition(state)) return
     const message = `${String(state)} has no committed offset, and autoOffsetReset is 'none': seek to where to start`
     this.#subscription.fail(state, { error: new NoOffsetError(message), lasting: true })
+    return false
   }
 
   async #fromEnds(states: readonly PartitionState[], signal: AbortSignal): Promise<void> {
@@ -137,6 +165,7 @@ export class PositionResolver {
     })
     const { isolationLevel } = this.#options
     const answers = await listOffsetsOnce(this.#cluster, queries, { isolationLevel, signal })
+    if (signal.aborted) return
     for (const [i, state] of states.entries()) {
       if (state.epoch !== epochs[i]) continue
       const answer = answers[i]!
@@ -146,14 +175,13 @@ export class PositionResolver {
   }
 
   /** What passes is tried again; what does not is told to the application, and tried again when it asks again. */
-  #failed(state: PartitionState, error: unknown): void {
-    const { retryBackoffMs, retryBackoffMaxMs } = this.#cluster.options
-    state.notBefore =
-      this.#cluster.clock.now() + Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
-    if (!(error instanceof KafkaError)) throw error
-    if (error.retriable && !(error instanceof TimeoutError)) return
-    if (error.retriable) this.#cluster.logger.warn(`${String(state)} still has no position: ${error.message}`)
-    else this.#subscription.fail(state, { error, lasting: false })
+  #failed(state: PartitionState, error: KafkaError): void {
+    const { clock, options, logger } = this.#cluster
+    const { retryBackoffMs, retryBackoffMaxMs } = options
+    const waitMs = Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
+    state.notBefore = clock.now() + waitMs
+    if (!error.retriable) this.#subscription.fail(state, { error, lasting: false })
+    else if (error instanceof TimeoutError) logger.warn(`${String(state)} still has no position: ${error.message}`)
   }
 }
 

@@ -52,7 +52,7 @@ export class WholeTopics implements Membership {
     await this.#loop.stop()
     const { signal } = new AbortController()
     const owned = this.#host.owned()
-    if (owned.length > 0) await this.#host.revoke(owned, { deadline, signal, leaving: true })
+    await this.#host.revoke(owned, { deadline, signal, leaving: true })
     this.#state = 'left'
   }
 
@@ -72,7 +72,7 @@ export class WholeTopics implements Membership {
       const added = wanted.filter((partition) => !kept.some((other) => isSame(partition, other)))
       if (added.length > 0) {
         this.#state = 'assigned'
-        await this.#host.assign([...kept, ...added])
+        await this.#host.assign([...kept, ...added], { signal })
       }
       await this.#bell.wait(undefined, signal)
     }

@@ -21,9 +21,14 @@ export interface MembershipHost {
   /** The partitions are gone: another member may be reading them already. */
   lose(partitions: readonly TopicPartition[]): Promise<void>
   /** Everything the member has now: what it kept and what is new. Resolves when the application was told. */
-  assign(partitions: readonly TopicPartition[]): Promise<void>
+  assign(partitions: readonly TopicPartition[], options: AssignOptions): Promise<void>
   /** The membership is over and cannot go on by itself. */
   fail(error: KafkaError): void
+}
+
+export interface AssignOptions {
+  /** Aborted when the application need not be waited for: the partitions are lost again. */
+  readonly signal: AbortSignal
 }
 
 export interface RevokeOptions {

@@ -34,7 +34,7 @@ function setUp(partitions = 1) {
     const batches = [...new RecordBatchReader(bytes)]
     const init = {
       state,
-      block: new FetchedBlock(bytes.length),
+      block: new FetchedBlock(bytes.length, 1),
       batches,
       bytes: bytes.length,
       brokenBy: undefined,

@@ -144,6 +144,8 @@ export class ClassicMembership implements Membership {
     if (!this.#wanted) return
     this.#wanted = false
     this.#awayReason = reason
+    // Should the application ask again before the loop has looked, what was withheld from it must still be given up.
+    this.#rejoin ??= { reason, lost: false }
     this.#step.abort(new IllegalStateError(reason))
     this.#bell.ring()
   }
@@ -155,23 +157,22 @@ export class ClassicMembership implements Membership {
 
   async #leave({ reason, deadline, tellGroup }: LeaveOptions): Promise<void> {
     this.#wanted = false
-    await before(this.#joining.stop(), { clock: this.#cluster.clock, deadline, what: 'stopping to join' }).catch(
-      // A callback of the application is still running; it has had its time.
-      () => {},
+    const { clock, logger } = this.#cluster
+    // The application's callbacks have most of the time, the first of them half: the group must hear of it in any case.
+    const leftMs = deadline - clock.now()
+    const callbacksUntil = deadline - Math.min(farewellMs, leftMs / 4)
+    await before(this.#joining.stop(), { clock, deadline: deadline - leftMs / 2, what: 'stopping to join' }).catch(
+      () => {
+        this.#step.abort(new IllegalStateError('the member is leaving'))
+      },
     )
     const owned = this.#host.owned()
-    if (owned.length > 0) {
-      const { signal } = new AbortController()
-      const giveUp =
-        this.#state === 'failed'
-          ? this.#host.lose(owned)
-          : this.#host.revoke(owned, { deadline, signal, leaving: true })
-      await before(giveUp, { clock: this.#cluster.clock, deadline, what: 'giving up partitions' }).catch(
-        (error: unknown) => {
-          this.#cluster.logger.warn(`group '${this.#options.groupId}' is left in disorder: ${String(error)}`)
-        },
-      )
-    }
+    const { signal } = new AbortController()
+    const giveUp =
+      this.#state === 'failed' ? this.#host.lose(owned) : this.#host.revoke(owned, { deadline, signal, leaving: true })
+    await before(giveUp, { clock, deadline: callbacksUntil, what: 'giving up partitions' }).catch((error: unknown) => {
+      logger.warn(`group '${this.#options.groupId}' is left in disorder: ${String(error)}`)
+    })
     await this.#beating.stop()
     if (tellGroup) await this.#sayGoodbye(reason, deadline)
     this.#leader.resign()
@@ -219,7 +220,8 @@ export class ClassicMembership implements Membership {
       this.#go('assigning')
       this.#beatBell.ring()
       this.#rebalances++
-      await this.#host.assign(assignment)
+      // Not the loop's own signal: a member that leaves waits for the application's callback, for a while.
+      await this.#host.assign(assignment, { signal: this.#step.signal })
       this.#go('stable')
     } catch (error) {
       this.#rejoin ??= { reason, lost: false }
@@ -289,11 +291,11 @@ export class ClassicMembership implements Membership {
     const { target } = this.#requests
     if (!(error instanceof BrokerError)) {
       if (this.#step.signal.aborted) return
-      if (isFinal(error)) {
+      if (isFinal(error) || !(error instanceof KafkaError)) {
         this.#fail(error)
         return
       }
-      if (error instanceof KafkaError) this.#cluster.remedy(target, error)
+      this.#cluster.remedy(target, error)
       this.#cluster.logger.warn(`group '${this.#options.groupId}' could not be joined yet: ${String(error)}`)
       await wait()
       return
@@ -415,7 +417,7 @@ export class ClassicMembership implements Membership {
     if (forget) this.#memberId = ''
     this.#rejoin = { reason, lost: true }
     this.#cluster.logger.warn(`membership in group '${this.#options.groupId}' was lost: ${reason}`)
-    if (this.#state === 'preparing') this.#step.abort(new IllegalStateError(reason))
+    if (this.#state === 'preparing' || this.#state === 'assigning') this.#step.abort(new IllegalStateError(reason))
     this.#bell.ring()
   }
 
