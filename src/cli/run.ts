@@ -26,10 +26,15 @@ export async function run(
     return 0
   } catch (error) {
     complain(error)
-    if (!(error instanceof UsageError)) return 1
+    if (!isBadUsage(error)) return 1
     terminal.stderr.write(`${hint(commands, args)}\n`)
     return 2
   }
+}
+
+/** Also an option that a client refuses: whatever a command gives it comes from the command line or the environment. */
+function isBadUsage(error: unknown): boolean {
+  return error instanceof UsageError || (error as { code?: unknown } | undefined)?.code === 'INVALID_OPTION'
 }
 
 function information(commands: readonly Command[], line: Exclude<CommandLine, { kind: 'run' }>): string {
