@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { RequestInit } from '../cluster/send-options.ts'
 import type { Target } from '../cluster/target.ts'
 import { TimeoutError } from '../errors/errors.ts'
-import type { KafkaError } from '../errors/kafka-error.ts'
+import { KafkaError } from '../errors/kafka-error.ts'
 import type { Api } from '../wire/api.ts'
 
 /** What every call of Admin takes besides its own options. */
@@ -29,6 +29,10 @@ export class AdminCall {
   readonly signal: AbortSignal
   readonly #timeoutMs: number
   readonly #deadline: number
+  /** Why the last attempt failed. */
+  #lastError: KafkaError | undefined
+  /** The errors that say already that there was no time left. */
+  readonly #outOfTime = new WeakSet<Error>()
 
   constructor(cluster: Cluster, what: string, { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal }) {
     this.cluster = cluster
@@ -60,10 +64,28 @@ export class AdminCall {
   ): Promise<Response> {
     const { clock } = this.cluster
     const { signal } = this
-    const wait = { clock, deadline: this.#deadline, what: this.what, signal }
-    await before(this.cluster.start({ signal }), wait)
-    const timeoutMs = Math.max(1, Math.min(this.remainingMs, this.cluster.options.requestTimeoutMs))
-    return before(this.cluster.send(target, api, request, { ...versions, signal, timeoutMs }), wait)
+    let waitedFor = `the bootstrap servers ${String(this.cluster.options.bootstrapServers)} have not answered`
+    const attempt = async (): Promise<Response> => {
+      await this.cluster.start({ signal })
+      waitedFor = `${api.name} was not answered`
+      const timeoutMs = Math.max(1, Math.min(this.remainingMs, this.cluster.options.requestTimeoutMs))
+      return await this.cluster.send(target, api, request, { ...versions, signal, timeoutMs })
+    }
+    const outcome = attempt().then(
+      (response) => ({ response }),
+      (error: unknown) => ({ error }),
+    )
+    let result: { response: Response } | { error: unknown }
+    try {
+      result = await before(outcome, { clock, deadline: this.#deadline, what: this.what, signal })
+    } catch (error) {
+      // Only the deadline and the signal reject here. What went wrong before tells more than that time is up.
+      if (signal.aborted) throw error
+      throw this.outOfTime(this.#lastError ?? new TimeoutError(waitedFor))
+    }
+    if ('response' in result) return result.response
+    if (result.error instanceof KafkaError) this.#lastError = result.error
+    throw result.error
   }
 
   /** Waits before asking again; false at once when the deadline would pass meanwhile. */
@@ -75,7 +97,9 @@ export class AdminCall {
 
   /** The error of what was retried until there was no time left. */
   outOfTime(cause: KafkaError): TimeoutError {
-    if (cause instanceof TimeoutError && this.remainingMs <= 0) return cause
-    return new TimeoutError(`timed out after ${this.#timeoutMs} ms ${this.what}: ${cause.message}`, { cause })
+    if (this.#outOfTime.has(cause)) return cause
+    const error = new TimeoutError(`timed out after ${this.#timeoutMs} ms ${this.what}: ${cause.message}`, { cause })
+    this.#outOfTime.add(error)
+    return error
   }
 }

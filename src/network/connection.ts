@@ -501,14 +501,14 @@ export class Connection {
     for (const pending of [...this.#inFlight, ...this.#writing, ...this.#waiting]) {
       if (this.#dueAt(pending) > now) continue
       pending.reject(
-        new TimeoutError(`${peer} did not answer ${pending.api.name} within ${pending.timeoutMs} ms`, {
+        new TimeoutError(`${peer} did not answer ${pending.api.name} within ${Math.round(pending.timeoutMs)} ms`, {
           persistence: pending.correlationId < 0 ? 'not-persisted' : 'possibly-persisted',
         }),
       )
     }
     this.#end(
       'request timed out',
-      new TimeoutError(`${peer} did not answer ${overdue.api.name} within ${overdue.timeoutMs} ms`),
+      new TimeoutError(`${peer} did not answer ${overdue.api.name} within ${Math.round(overdue.timeoutMs)} ms`),
     )
   }
 

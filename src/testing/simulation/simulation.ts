@@ -185,10 +185,13 @@ function realTurn(): Promise<void> {
   })
 }
 
+/** What Node calls its requests to the file system, a close among them. */
+const fileWork: ReadonlySet<string> = new Set(['FSReqPromise', 'FSReqCallback', 'FileHandleCloseReq', 'CloseReq'])
+
 /** Waits while Node reads files, which in a client is the import of a module that it needs for the first time. */
 async function filesWereRead(): Promise<boolean> {
   let waited = false
-  while (process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq') || name.startsWith('FileHandle'))) {
+  while (process.getActiveResourcesInfo().some((name) => fileWork.has(name))) {
     waited = true
     await realTurn()
   }
