@@ -45,6 +45,14 @@ const suites = [
     kafka: true,
   },
   {
+    name: 'versions',
+    takes: (path) => path.startsWith('broker/versions/'),
+    concurrency: 1, // each file starts a broker of its own
+    budgetMs: 4 * minute,
+    fileMs: 2 * minute,
+    kafka: true,
+  },
+  {
     name: 'broker',
     takes: (path) => path.startsWith('broker/'),
     concurrency: 2,

@@ -12,6 +12,8 @@ import type { IsolationLevel } from './consumer-options.ts'
 export const latest = -1
 export const earliest = -2
 
+const unsupportedForMessageFormat = brokerErrorNumber('UNSUPPORTED_FOR_MESSAGE_FORMAT')
+
 export interface OffsetQuery extends TopicPartition {
   /** In ms since 1970: the first record not before it is meant; or {@link latest}, {@link earliest}. */
   readonly timestamp: number
@@ -153,6 +155,11 @@ async function askLeader(
     for (const { partitionIndex, errorCode, offset, timestamp, leaderEpoch } of topic.partitions) {
       const index = topics.get(topic.name)?.get(partitionIndex)
       if (index === undefined) continue
+      if (errorCode === unsupportedForMessageFormat) {
+        // Messages of magic 0, from before Kafka 0.10, have no timestamps: no record is known to be of that moment.
+        answered(index, { offset: -1, timestamp: -1, leaderEpoch: -1 })
+        continue
+      }
       const what = `the offset of partition ${partitionIndex} of '${topic.name}' could not be looked up`
       answered(index, errorCode === 0 ? { offset, timestamp, leaderEpoch } : new BrokerError(errorCode, what))
     }

@@ -64,6 +64,16 @@ export class BrokerVersions {
       { persistence: 'not-persisted' },
     )
   }
+
+  /** The error of a request that asks for something its version has no words for, with both sides' ranges. */
+  cannotSay(api: Api<unknown, unknown>, cause: UnsupportedVersionError): UnsupportedVersionError {
+    const range = this.#ranges.get(api.key)
+    const offer = range === undefined ? `does not offer ${api.name}` : `offers ${api.name} ${span(range)}`
+    return new UnsupportedVersionError(`${this.#peer} ${offer}, Jackdaw speaks ${span(api)}: ${cause.message}`, {
+      cause,
+      persistence: 'not-persisted',
+    })
+  }
 }
 
 /** Sends one ApiVersions request at the version given. */

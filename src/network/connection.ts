@@ -8,7 +8,7 @@
 import type { Clock, Timer } from '../async/clock.ts'
 import type { Dialer, TlsOptions, Transport } from '../async/transport.ts'
 import { listenForAbort } from '../async/wait.ts'
-import { ClosedError, ConnectionError, ProtocolError, TimeoutError } from '../errors/errors.ts'
+import { ClosedError, ConnectionError, ProtocolError, TimeoutError, UnsupportedVersionError } from '../errors/errors.ts'
 import type { Persistence } from '../errors/kafka-error.ts'
 import type { Api, Init } from '../wire/api.ts'
 import { decodeResponse, encodeRequest } from '../wire/frame.ts'
@@ -358,8 +358,9 @@ export class Connection {
   #encode(pending: Pending): Uint8Array[] | undefined {
     const { api, request, wish } = pending
     if (pending.abandoned) return undefined
+    let version = pending.version
     try {
-      const version = pending.version >= 0 ? pending.version : this.versions.pick(api, wish)
+      if (version < 0) version = this.versions.pick(api, wish)
       const message: unknown =
         typeof request === 'function' ? (request as (version: number) => unknown)(version) : request
       // An int32 that wraps: only the requests in flight must differ.
@@ -370,7 +371,9 @@ export class Connection {
       pending.correlationId = correlationId
       return frame
     } catch (error) {
-      pending.reject(error)
+      // Set apart from a version that could not be picked, which says all this already.
+      const isUnsaid = error instanceof UnsupportedVersionError && version >= 0 && pending.version < 0
+      pending.reject(isUnsaid ? this.versions.cannotSay(api, error) : error)
       return undefined
     }
   }

@@ -436,8 +436,8 @@ export class Sender {
     const what = `${recordsOf(batch)} for partition ${partition} of '${topic}'`
     if (cause instanceof UnsupportedVersionError) {
       // Of what a record may be, only zstd needs more than the oldest brokers have (KIP-110, Kafka 2.1).
-      const why = this.codec?.name === 'zstd' ? ', which zstd needs Produce 7 for' : ''
-      return new UnsupportedVersionError(`${what} cannot be sent${why}: ${cause.message}`, options)
+      const how = this.codec?.name === 'zstd' ? ` with zstd, which takes Produce version ${firstWithZstd}` : ''
+      return new UnsupportedVersionError(`${what} cannot be sent${how}: ${cause.message}`, options)
     }
     return new KafkaError(cause.code, `${what} failed: ${cause.message}`, false, options)
   }
