@@ -3,7 +3,7 @@
 import { systemDoors, type Doors } from '../async/doors.ts'
 import { InvalidOptionError } from '../errors/errors.ts'
 import { quote, readOptions, type OptionTable } from '../options/option-table.ts'
-import { clusterOptions, type ClusterOptions } from './cluster-options.ts'
+import { clusterOptions, readClusterOptions, type ClusterOptions } from './cluster-options.ts'
 import { Cluster } from './cluster.ts'
 
 /** A client's own options beside either a `Cluster` to share or the options to make one. */
@@ -44,6 +44,8 @@ export function clusterFor<Own extends object>(
   if (ownTable !== undefined) refuseUnknown(owner, own, ownTable)
   const { cluster } = given
   if (cluster === undefined) {
+    // Here, so that the message names the class whose constructor was called.
+    readClusterOptions(owner, connection)
     return { cluster: new Cluster(connection as ClusterOptions, doors), owned: true, own: own as Own }
   }
   if (!(cluster instanceof Cluster)) {

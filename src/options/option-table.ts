@@ -42,7 +42,7 @@ export function readOptions<T extends object, Defaulted extends keyof T>(
     if (!Object.hasOwn(known, name)) {
       throw new InvalidOptionError(
         name,
-        `${owner} has no option '${name}'${suggestion(name, Object.keys(known))}; it has ${Object.keys(known).sort().join(', ')}`,
+        `${owner} has no option '${name}'${suggestion(name, known)}; it has ${Object.keys(known).sort().join(', ')}`,
       )
     }
   }
@@ -55,7 +55,10 @@ export function readOptions<T extends object, Defaulted extends keyof T>(
     }
     const complaint = descriptor.check(value)
     if (complaint !== undefined) {
-      throw new InvalidOptionError(name, `option '${name}' of ${owner} ${complaint}, not ${quote(value)}`)
+      const shown = quote(value)
+      // A check that looks into the value may have said already what it found there.
+      const told = complaint.includes(shown) ? complaint : `${complaint}, not ${shown}`
+      throw new InvalidOptionError(name, `option '${name}' of ${owner} ${told}`)
     }
     resolved[name] = value
   }
@@ -72,11 +75,29 @@ export function quote(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
 }
 
-function suggestion(name: string, candidates: readonly string[]): string {
+/** What may have been meant: Kafka's own name for an option, another spelling, or a slip of the fingers. */
+function suggestion(name: string, known: Readonly<Record<string, OptionDescriptor<unknown>>>): string {
   const wanted = name.toLowerCase()
-  const near = candidates.find((candidate) => {
+  const near = Object.keys(known).find((candidate) => {
     const other = candidate.toLowerCase()
-    return other === wanted || (wanted.length > 3 && (other.startsWith(wanted) || wanted.startsWith(other)))
+    return (
+      known[candidate]!.kafka === wanted ||
+      (wanted.length > 3 && (other.startsWith(wanted) || wanted.startsWith(other))) ||
+      isSlipOf(wanted, other)
+    )
   })
   return near === undefined ? '' : ` (did you mean '${near}'?)`
+}
+
+/** Whether the two differ by at most one letter that is missing, too many, wrong, or swapped with its neighbour. */
+function isSlipOf(one: string, other: string): boolean {
+  const length = Math.max(one.length, other.length)
+  if (Math.abs(one.length - other.length) > 1 || length < 4) return one === other
+  let start = 0
+  while (start < length && one[start] === other[start]) start++
+  let end = 0
+  while (end < length - start && one.at(-1 - end) === other.at(-1 - end)) end++
+  const [left, right] = [one, other].map((word) => word.slice(start, Math.max(start, word.length - end)))
+  if (left!.length <= 1 && right!.length <= 1) return true
+  return left!.length === 2 && right === left![1]! + left![0]!
 }

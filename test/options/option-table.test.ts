@@ -31,7 +31,10 @@ test('an unknown option is refused by name, with what there is and what may have
     retriable: false,
     message: "Lamp has no option 'linger' (did you mean 'lingerMs'?); it has acks, lingerMs, name",
   })
-  assert.throws(() => read({ LINGERMS: 3 }), /did you mean 'lingerMs'/)
+  for (const slip of ['LINGERMS', 'linger.ms', 'lingrMs', 'lignerMs', 'lingerMss', 'lingerMz']) {
+    assert.throws(() => read({ [slip]: 3 }), /did you mean 'lingerMs'/, slip)
+  }
+  assert.throws(() => read({ ligners: 3 }), /has no option 'ligners'; it has/)
   assert.throws(() => read({ toString: 3 }), /has no option 'toString'; it has/)
 })
 
