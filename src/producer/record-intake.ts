@@ -207,13 +207,15 @@ export class RecordIntake {
     return abortable(this.#drained.promise, options)
   }
 
-  /** A newer snapshot: partitions may have been added, and topics that nobody writes to are left alone. */
+  /** A newer snapshot: partitions may have been added, and topics that nobody writes to are left alone. One that is not
+   *  there is forgotten at once when nothing waits for it, or the cluster would be asked for it again and again. */
   metadataChanged(snapshot: MetadataSnapshot): void {
     const longAgo = this.#cluster.clock.now() - topicMaxIdleMs
     let forgot = false
     for (const topic of this.#topics.values()) {
       topic.update(snapshot)
-      if (topic.idle && topic.lastUsedAt < longAgo) {
+      const isThere = snapshot.leaders(topic.name).length > 0
+      if (topic.idle && !topic.lookedUp && (!isThere || topic.lastUsedAt < longAgo)) {
         this.#topics.delete(topic.name)
         this.#lastTopic = undefined
         forgot = true
@@ -441,10 +443,16 @@ export class RecordIntake {
     this.#epochs.settled(waiter.epoch)
   }
 
-  #timeout({ topic }: RecordWaiter): KafkaError {
+  #timeout({ topic, highestPartition }: RecordWaiter): KafkaError {
     const { maxBlockMs, bufferMemory } = this.#options
     const lastError = this.#lastErrors.get(topic)
     const options = { persistence: 'not-persisted', ...(lastError && { cause: lastError }) } as const
+    if (topic.partitionCount > 0 && highestPartition >= topic.partitionCount) {
+      return new TimeoutError(
+        `no broker told within ${maxBlockMs} ms whether topic '${topic.name}' has a partition ${highestPartition}`,
+        options,
+      )
+    }
     if (topic.partitionCount > 0) {
       return new TimeoutError(
         `a record for '${topic.name}' found no memory within ${maxBlockMs} ms: bufferMemory (${bufferMemory} bytes) is full`,

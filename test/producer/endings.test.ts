@@ -415,3 +415,96 @@ test('bytes of a request that had no answer are never written over: what carried
   assert.equal(keeper.log('orders').length, 12)
   assert.equal(producer.metrics().bufferUsedBytes, 0)
 })
+
+test('what nobody waits for any more is not asked for: a topic that never came, and one that was deleted', async (t) => {
+  const { producer, cluster, broker } = await setUp(t, {
+    topics: { orders: 1, gone: 1 },
+    options: { maxBlockMs: 60, requestTimeoutMs: 100, deliveryTimeoutMs: 150 },
+  })
+  await producer.send({ topic: 'gone', value: 'x' })
+  await producer.send({ topic: 'orders', value: 'x' })
+  cluster.state.topics.delete('gone')
+  await assert.rejects(producer.send({ topic: 'nowhere', value: 'x' }), { code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+  const asks = (): string[][] =>
+    broker.requests(Metadata).map(({ request }) => (request.topics ?? []).map(({ name }) => name!))
+  await broker.until(() => asks().at(-1)!.length === 1)
+  assert.deepEqual(asks().at(-1), ['orders'])
+  cluster.state.addTopic('gone', [1])
+  await producer.send({ topic: 'gone', value: 'y' })
+})
+
+test('flush covers what still waits for memory or for its topic, and nothing of it lingers', async (t) => {
+  const { producer, cluster, broker, keeper } = await setUp(t, {
+    topics: { orders: 2 },
+    options: { batchSize: 1_000, bufferMemory: 2_000, lingerMs: 60_000 },
+  })
+  await producer.partitionsFor('orders')
+  const held = gate()
+  broker.on(Produce, async (request, context) => {
+    await held.opened
+    return keeper.handler(request, context)
+  })
+  const sent: Promise<unknown>[] = []
+  for (let i = 0; i < 4; i++) {
+    sent.push(producer.send({ topic: 'orders', partition: i % 2, value: `${i}`.padEnd(600) }))
+  }
+  producer.enqueue({ topic: 'later', value: 'enqueued' })
+  assert.ok(producer.metrics().waiting >= 2)
+  let flushed = false
+  const flush = producer.flush().then(() => {
+    flushed = true
+  })
+  // Taken after it: may linger as long as it likes.
+  const after = producer.send({ topic: 'later', value: 'after' }).catch((error: { code: string }) => error.code)
+  cluster.state.addTopic('later', [1])
+  await broker.untilReceived(Produce, 1)
+  assert.equal(flushed, false)
+  held.open()
+  await flush
+  await Promise.all(sent)
+  assert.deepEqual(
+    keeper.log('orders', 1).map((value) => value.trim()),
+    ['1', '3'],
+  )
+  assert.equal(keeper.log('later')[0], 'enqueued')
+  producer.destroy()
+  await after
+})
+
+test('who waits for memory is served in the order of the calls, whatever the topic and size', async (t) => {
+  const { producer, broker, keeper } = await setUp(t, {
+    topics: { orders: 1, other: 1 },
+    options: { batchSize: 500, bufferMemory: 1_500 },
+  })
+  for (const topic of ['orders', 'other']) await producer.partitionsFor(topic)
+  await producer.send({ topic: 'orders', value: 'x' })
+  await producer.send({ topic: 'other', value: 'x' })
+  const held = gate()
+  broker.on(Produce, async (request, context) => {
+    await held.opened
+    return keeper.handler(request, context)
+  })
+  const order: number[] = []
+  const first = producer.send({ topic: 'orders', value: 'x'.repeat(900) })
+  // The second needs nearly all memory; the third would fit, and must not overtake it.
+  const waits = [900, 10, 10].map(async (size, i) => {
+    await producer.send({ topic: i === 2 ? 'orders' : 'other', value: 'y'.repeat(size) })
+    order.push(i)
+  })
+  assert.equal(producer.metrics().waiting, 3)
+  assert.equal(producer.enqueue({ topic: 'orders', value: 'z' }), false, 'nor may what is enqueued')
+  held.open()
+  await Promise.all([first, ...waits])
+  assert.equal(order[0], 0)
+})
+
+test('a partition that nobody tells of is what the error speaks of, not memory', async (t) => {
+  const { producer, broker } = await setUp(t, { options: { maxBlockMs: 60 } })
+  await producer.send({ topic: 'orders', value: 'x' })
+  broker.on(Metadata, () => 'silence')
+  await assert.rejects(producer.send({ topic: 'orders', partition: 3, value: 'x' }), {
+    code: 'TIMEOUT',
+    persistence: 'not-persisted',
+    message: "no broker told within 60 ms whether topic 'orders' has a partition 3",
+  })
+})
