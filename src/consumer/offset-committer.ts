@@ -199,6 +199,8 @@ export class OffsetCommitter {
       const response = await this.#cluster.send(target, OffsetCommit, request, {
         lane: this.#options.lane,
         signal: this.#abort.signal,
+        // Version 0 puts offsets into ZooKeeper, where no later version looks for them.
+        minVersion: 1,
         maxVersion,
       })
       answered = new Map()

@@ -1,5 +1,6 @@
 import { administeringScenarios } from './administering.js'
 import { consumingScenarios } from './consuming.js'
+import { everyVersionScenarios } from './every-version.js'
 import { producingScenarios } from './producing.js'
 import { startVersion, type BrokerAbilities } from './support.js'
 
@@ -18,4 +19,5 @@ const broker = await startVersion(abilities.version)
 
 producingScenarios(broker, abilities)
 administeringScenarios(broker, abilities)
+everyVersionScenarios(broker)
 consumingScenarios(broker, abilities)
