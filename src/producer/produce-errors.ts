@@ -46,9 +46,11 @@ export function errorsOf(batch: ProducerBatch, answer: PartitionProduceResponse)
     ...options,
     brokerMessage: errorMessage,
   })
-  if (recordErrors.length === 0) return () => whole
+  // A broker that blames records which were not there blames nobody.
+  const accused = recordErrors.filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < batch.count)
+  if (accused.length === 0) return () => whole
   const blamed = new Map(
-    recordErrors.map(({ batchIndex, batchIndexErrorMessage }) => [
+    accused.map(({ batchIndex, batchIndexErrorMessage }) => [
       batchIndex,
       new BrokerError(errorCode, `${place} did not take a record`, {
         ...options,

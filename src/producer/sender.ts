@@ -140,11 +140,13 @@ export class Sender {
         : batch.inFlight
           ? 'has no answer yet'
           : `failed ${batch.attempts} ${batch.attempts === 1 ? 'time' : 'times'}`
-    const cause = batch.lastError === undefined ? {} : { cause: batch.lastError }
+    const { lastError } = batch
+    const cause = lastError === undefined ? {} : { cause: lastError }
+    const why = lastError === undefined ? '' : `, lastly: ${lastError.message}`
     this.#fail(
       batch,
       new TimeoutError(
-        `${recordsOf(batch)} for partition ${partition} of '${topic}' ${batch.count === 1 ? 'was' : 'were'} not acknowledged within ${deliveryTimeoutMs} ms: the batch ${tried}`,
+        `${recordsOf(batch)} for partition ${partition} of '${topic}' ${batch.count === 1 ? 'was' : 'were'} not acknowledged within ${deliveryTimeoutMs} ms: the batch ${tried}${why}`,
         { ...cause, persistence: persistenceOf(batch) },
       ),
     )
@@ -391,13 +393,14 @@ export class Sender {
   #refused(node: number, batch: ProducerBatch, answer: PartitionProduceResponse, response: ProduceResponse): void {
     const { errorCode, currentLeader } = answer
     const { queue } = batch
-    this.#accumulator.returned(batch)
     if (!surelyNotPersisted(errorCode)) batch.possiblyPersisted = true
     if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch >= 0) {
       const endpoints = response.nodeEndpoints.map(({ nodeId, ...address }) => ({ id: nodeId, ...address }))
       this.#cluster.learnLeader(queue, currentLeader, endpoints)
     }
     this.#cluster.remedy({ kind: 'leader', of: queue }, errorCode)
+    // Not before: new metadata must not find the partition idle, and forget it with a batch that is to come back.
+    this.#accumulator.returned(batch)
     if (batch.settled) return
     if (errorCode === messageTooLarge && batch.count > 1) {
       this.#divide(batch, errorsOf(batch, answer)(0))

@@ -64,7 +64,10 @@ for (const seed of [11, 12, 13, 14]) {
     const tell = (i: number, outcome: { partition: number; offset: number } | KafkaError): void => {
       assert.equal(told.has(i), false, `record ${i} was told twice`)
       told.set(i, outcome)
+      untold.delete(i)
     }
+    /** Records of `send` of which nothing was told yet. */
+    const untold = new Set<number>()
     let enqueued = 0
     let enqueuedFailed = 0
     const producer = new Producer({
@@ -102,6 +105,7 @@ for (const seed of [11, 12, 13, 14]) {
       if (dice < 0.4) {
         next++
         sentOrBatched++
+        untold.add(i)
         const abort = chance() < 0.1 ? new AbortController() : undefined
         const sent = producer
           .send({ topic: 'orders', partition, value }, { signal: abort?.signal })
@@ -121,8 +125,21 @@ for (const seed of [11, 12, 13, 14]) {
         } else await producer.drained()
       } else if (dice < 0.78) {
         if (producer.enqueue({ topic: 'secret', value })) enqueued++
-      } else if (dice < 0.79) {
+      } else if (dice < 0.785) {
         producer.purge()
+      } else if (dice < 0.8) {
+        const accepted = [...untold]
+        const flushed = producer
+          .flush()
+          .catch((error: KafkaError) => {
+            assert.equal(error.code, 'DELIVERY_FAILED')
+          })
+          .then(() => new Promise((resolve) => setImmediate(resolve)))
+          .then(() => {
+            const left = accepted.filter((one) => untold.has(one))
+            assert.deepEqual(left, [], 'accepted before the flush, and not settled after it')
+          })
+        waits.push(flushed)
       } else {
         const count = Math.min(1 + Math.floor(chance() * 8), total - i)
         next += count
