@@ -27,7 +27,10 @@ export interface ProducerOwnOptions {
   acks?: 'all' | -1 | 0 | 1
   /** How long a batch that is not full waits for more records, in ms. Default 5. */
   lingerMs?: number
-  /** How many bytes a batch holds at most; a larger record gets a batch of its own. Default 16 384. */
+  /**
+   * How many bytes a batch holds at most, and never more than `maxRequestSize`; a larger record gets a batch of its own.
+   * Default 16 384.
+   */
   batchSize?: number
   /** How many bytes a request, and so a record, may have; brokers have a limit of their own. Default 1 048 576. */
   maxRequestSize?: number

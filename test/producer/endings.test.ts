@@ -7,6 +7,7 @@ import type { ClusterOptions } from '#src/cluster/cluster-options.js'
 import { Cluster } from '#src/cluster/cluster.js'
 import { Producer } from '#src/producer/producer.js'
 import type { ProducerOwnOptions } from '#src/producer/producer-options.js'
+import { codecs, registerCodec } from '#src/wire/compression/codecs.js'
 import { Metadata } from '#src/wire/messages/metadata.js'
 import { Produce } from '#src/wire/messages/produce.js'
 import { ScriptedCluster, type ScriptedTopics } from '../support/scripted-broker.ts'
@@ -507,4 +508,63 @@ test('a partition that nobody tells of is what the error speaks of, not memory',
     persistence: 'not-persisted',
     message: "no broker told within 60 ms whether topic 'orders' has a partition 3",
   })
+})
+
+test('a batch that cannot be compressed fails by itself, and gives its memory back', async (t) => {
+  const own = codecs.get('snappy')
+  t.after(() => {
+    registerCodec(own)
+  })
+  let broken = false
+  await own.load()
+  registerCodec({
+    ...own,
+    compress: (source, level) => {
+      if (broken) throw new Error('out of order')
+      return own.compress(source, level)
+    },
+  })
+  const { producer, keeper } = await setUp(t, { options: { compression: 'snappy' } })
+  await producer.send({ topic: 'orders', value: 'first' })
+  broken = true
+  const expected = { code: 'COMPRESSION_FAILED', persistence: 'not-persisted' }
+  const failing = [1, 2, 3].map(() => assert.rejects(producer.send({ topic: 'orders', value: 'x' }), expected))
+  producer.enqueue({ topic: 'orders', value: 'x' })
+  await assert.rejects(producer.flush(), { code: 'DELIVERY_FAILED', count: 1 })
+  await Promise.all(failing)
+  assert.equal(producer.metrics().bufferUsedBytes, 0)
+  broken = false
+  await producer.send({ topic: 'orders', value: 'last' })
+  assert.deepEqual(keeper.log('orders'), ['first', 'last'])
+})
+
+test('no request is larger than maxRequestSize, whatever batchSize says', async (t) => {
+  const { producer, broker, keeper } = await setUp(t, {
+    topics: { orders: 2 },
+    options: { maxRequestSize: 1_000, batchSize: 100_000 },
+  })
+  await producer.partitionsFor('orders')
+  const values = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(100))
+  await Promise.all(values.map((value, i) => producer.send({ topic: 'orders', partition: i % 2, value })))
+  for (const { request } of broker.requests(Produce)) {
+    const batches = request.topicData.flatMap(({ partitionData }) =>
+      partitionData.map(({ records }) => records!.length),
+    )
+    assert.ok(batches.reduce((sum, size) => sum + size) <= 1_000, `${batches.join(' + ')} bytes`)
+  }
+  assert.equal(keeper.log('orders', 0).length + keeper.log('orders', 1).length, 40)
+})
+
+test('keys go to the partitions that a topic has now: more when it grew', async (t) => {
+  const { producer, cluster, keeper } = await setUp(t, { options: { metadataMaxAgeMs: 30 } })
+  await producer.send({ topic: 'orders', key: 'a', value: 'x' })
+  const { partitions } = cluster.state.topics.get('orders')!
+  for (let i = 0; i < 15; i++) partitions.push({ leader: 1, leaderEpoch: 1, errorCode: 0 })
+  let used = new Set<number>()
+  while (used.size < 4) {
+    const keys = Array.from({ length: 16 }, (_, i) => `${i}`)
+    const sent = await Promise.all(keys.map((key) => producer.send({ topic: 'orders', key, value: key })))
+    used = new Set(sent.map(({ partition }) => partition))
+  }
+  for (const partition of used) assert.ok(keeper.log('orders', partition).length > 0)
 })
