@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { systemClock, type Clock, type Timer } from '#src/async/clock.js'
 import { systemRandom } from '#src/async/random.js'
+import type { Dialer } from '#src/async/transport.js'
 import type { ClusterOptions } from '#src/cluster/cluster-options.js'
 import { Cluster } from '#src/cluster/cluster.js'
+import { dialSocket } from '#src/network/socket.js'
 import { Producer } from '#src/producer/producer.js'
 import type { ProducerOwnOptions } from '#src/producer/producer-options.js'
 import { codecs, registerCodec } from '#src/wire/compression/codecs.js'
@@ -391,26 +392,31 @@ test('an answer that comes after its records have failed is taken for what it is
 
 test('bytes of a request that had no answer are never written over: what carried them may still read them', async (t) => {
   const written: { bytes: Uint8Array; copy: Buffer }[] = []
-  const { producer, broker, keeper } = await setUp(t, {
-    options: {
-      dial: ({ host, port }) => {
-        const socket = connect(port, host)
-        const write = socket.write.bind(socket) as (...given: unknown[]) => boolean
-        // As a slow stream of somebody else's would: it keeps what it was given.
-        socket.write = (bytes: Uint8Array, ...rest: unknown[]) => {
-          written.push({ bytes, copy: Buffer.from(bytes) })
-          return write(bytes, ...rest)
-        }
-        return socket
-      },
-    },
+  const scripted = await ScriptedCluster.start({}, { brokers: 1, topics: { orders: 1 } })
+  const keeper = new LogKeeper(scripted.state)
+  scripted.on(Produce, keeper.handler)
+  // As a slow transport would: it keeps what it was given.
+  const dial: Dialer = async (request, events) => {
+    const transport = await dialSocket(request, events)
+    const write = transport.write.bind(transport)
+    transport.write = (chunks, done) => {
+      for (const bytes of chunks) written.push({ bytes, copy: Buffer.from(bytes) })
+      write(chunks, done)
+    }
+    return transport
+  }
+  const options = { bootstrapServers: scripted.address, lingerMs: 0, retryBackoffMs: 5 }
+  const producer = new Producer(options, { clock: systemClock, random: systemRandom, dial })
+  t.after(async () => {
+    producer.destroy()
+    await scripted.close()
   })
   await producer.send({ topic: 'orders', value: 'first' })
   written.length = 0
-  broker.once(Produce, () => 'drop')
+  scripted.brokers[0]!.once(Produce, () => 'drop')
   await producer.send({ topic: 'orders', value: 'lost once' })
-  assert.ok(written.length > 0)
   const lent = written.slice()
+  assert.ok(lent.some(({ copy }) => copy.includes('lost once')))
   for (let i = 0; i < 10; i++) await producer.send({ topic: 'orders', value: `another ${i}` })
   for (const { bytes, copy } of lent) assert.deepEqual(Buffer.from(bytes), copy)
   assert.equal(keeper.log('orders').length, 12)
