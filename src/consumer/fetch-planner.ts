@@ -46,13 +46,15 @@ export class FetchPlanner {
     this.#demand = demand
   }
 
-  /** The brokers that lead partitions worth fetching now, whether or not there is room. */
+  /**
+   * The brokers that lead partitions worth fetching, whether or not there is room. Also of those that must wait: the wait
+   * may have begun at another leader, and then nobody would look at them when it is over.
+   */
   brokers(): Set<number> {
-    const { metadata, clock } = this.#cluster
-    const now = clock.now()
+    const { metadata } = this.#cluster
     const brokers = new Set<number>()
     for (const state of this.#subscription.all) {
-      if (this.#isWorthFetching(state, now)) brokers.add(metadata.leader(state.topic, state.partition))
+      if (this.#isWorthFetching(state, Infinity)) brokers.add(metadata.leader(state.topic, state.partition))
     }
     brokers.delete(-1)
     return brokers
@@ -65,9 +67,8 @@ export class FetchPlanner {
   }
 
   /** How long until a partition of the broker that must wait may be asked for again; undefined when none must wait. */
-  nextDueMs(broker: number): number | undefined {
-    const { metadata, clock } = this.#cluster
-    const now = clock.now()
+  nextDueMs(broker: number, now: number): number | undefined {
+    const { metadata } = this.#cluster
     let due: number | undefined
     for (const { topic, partition, notBefore } of this.#subscription.all) {
       if (notBefore <= now || metadata.leader(topic, partition) !== broker) continue
@@ -77,9 +78,8 @@ export class FetchPlanner {
   }
 
   /** The next fetch, whose bytes count as awaited until {@link FetchPlanner.settle}; undefined when there is none. */
-  plan(broker: number): FetchPlan | undefined {
-    const { metadata, clock } = this.#cluster
-    const now = clock.now()
+  plan(broker: number, now: number): FetchPlan | undefined {
+    const { metadata } = this.#cluster
     let states: PartitionState[] = []
     const leaders = new Set<number>()
     for (const state of this.#subscription.all) {
