@@ -33,6 +33,9 @@ export class BatchShare {
   /** Its number within the delivery. */
   readonly number: number
   count = 0
+  /** Its records are among those from `first` to `last` of the call's array: what is asked of a share looks only there. */
+  first = 0
+  last = -1
   baseOffset: number | null | undefined = undefined
 
   constructor(delivery: BatchDelivery, partition: number, number: number) {
@@ -47,7 +50,7 @@ export class BatchShare {
   }
 
   failed(errorOf: (index: number) => Error): void {
-    this.delivery.shareFailed(this.number, errorOf)
+    this.delivery.shareFailed(this, errorOf)
     this.delivery.settled(this.count)
   }
 
@@ -90,6 +93,8 @@ export class BatchDelivery {
   placed(index: number, share: BatchShare, place: number): void {
     this.#shareOf[index] = share.number
     this.#placeOf[index] = place
+    if (share.count === 0) share.first = index
+    share.last = index
     share.count++
   }
 
@@ -105,15 +110,15 @@ export class BatchDelivery {
     this.settled(this.#total - from)
   }
 
-  shareFailed(number: number, errorOf: (index: number) => Error): void {
-    for (let index = 0; index < this.#total; index++) {
+  shareFailed({ number, first, last }: BatchShare, errorOf: (index: number) => Error): void {
+    for (let index = first; index <= last; index++) {
       if (this.#shareOf[index] === number) this.#errors.set(index, errorOf(this.#placeOf[index]!))
     }
   }
 
   divide(share: BatchShare, first: number, end: number): BatchShare | undefined {
     let divided: BatchShare | undefined
-    for (let index = 0; index < this.#total; index++) {
+    for (let index = share.first; index <= share.last; index++) {
       const place = this.#placeOf[index]!
       if (this.#shareOf[index] !== share.number || place < first || place >= end) continue
       divided ??= this.newShare(share.partition)
