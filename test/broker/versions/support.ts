@@ -46,8 +46,8 @@ export function producerOn(t: TestContext, kafka: Kafka, options: ProducerOwnOpt
   return producer
 }
 
-export function adminOn(t: TestContext, kafka: Kafka): Admin {
-  const admin = new Admin({ bootstrapServers: kafka.bootstrapServers })
+export function adminOn(t: TestContext, kafka: Kafka, options: ClusterOptions = {}): Admin {
+  const admin = new Admin({ bootstrapServers: kafka.bootstrapServers, ...options })
   t.after(() => admin.close())
   return admin
 }
@@ -68,14 +68,17 @@ export async function javaReads(
   return stdout.split('\n').slice(0, -1)
 }
 
-/** Resolves once the broker itself has so many partitions of a topic, each with a leader; 0: none, it is gone. */
+/** Resolves once every broker itself has so many partitions of a topic, each with a leader; 0: none, it is gone. */
 export async function partitionsOf({ bootstrapServers }: Kafka, topic: string, count: number): Promise<void> {
   const deadline = performance.now() + 20_000
   for (;;) {
-    const { topics } = await askMetadata(bootstrapServers, { topics: [topic] })
-    const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0) ?? []
-    if (led.length === count) return
-    if (performance.now() > deadline) throw new Error(`topic '${topic}' has ${led.length} partitions, not ${count}`)
+    const answers = await Promise.all(
+      bootstrapServers.split(',').map((address) => askMetadata(address, { topics: [topic] })),
+    )
+    const counts = answers.map(({ topics }) => topics[0]?.partitions.filter(({ leader }) => leader >= 0).length ?? 0)
+    if (counts.every((found) => found === count)) return
+    if (performance.now() > deadline)
+      throw new Error(`topic '${topic}' has ${counts.join(', ')} partitions, not ${count}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
