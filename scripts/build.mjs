@@ -57,7 +57,7 @@ async function bundle() {
   const { build: runEsbuild } = await import('esbuild')
   const { outputFiles } = await runEsbuild({
     absWorkingDir: root,
-    entryPoints: ['src/index.ts', 'src/wire/index.ts', 'src/cli/main.ts'],
+    entryPoints: ['src/index.ts', 'src/wire/index.ts', 'src/testing/index.ts', 'src/cli/main.ts'],
     outdir: 'dist',
     outbase: 'src',
     chunkNames: 'chunks/[name]-[hash]',
