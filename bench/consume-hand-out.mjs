@@ -47,7 +47,7 @@ function setUp() {
     if (next > 0 && next % blocks.length === 0) state.position = state.fetchOffset = 0
     next++
     const batches = [...new RecordBatchReader(records, { checkCrcs: false })]
-    const init = { state, block: new FetchedBlock(records.length), batches, bytes: records.length }
+    const init = { state, block: new FetchedBlock(records.length, 1), batches, bytes: records.length }
     buffer.add(new FetchedChunk(init, subscription, { checkCrcs: true, copyRecords: false }))
   }
   const buffer = new FetchBuffer(subscription, refill)

@@ -2,7 +2,8 @@
  * Keeps the fetch buffer filled: a loop per broker, made on demand, so that one slow broker stalls no other.
  *
  * Each broker has two places for a fetch. The first one is nearly always enough; but while it waits at a broker for
- * records that do not come, a partition that was just sought, resumed or read empty would have to wait with it.
+ * records that do not come, a partition that was just sought, resumed or read empty would have to wait with it. What the
+ * second place asks for then goes over to the first one at its next turn: two that both wait would leave none free.
  */
 
 import { Loop } from '../async/loop.ts'
@@ -41,6 +42,10 @@ export interface FetchMetrics {
 }
 
 const placesPerBroker = 2
+/** The second place ends its wait so much before the first one, which then takes its partitions along. */
+const handOverMs = 20
+/** So many leaders in a row, each named by the one before, are asked without a wait. */
+const leadersFollowed = 5
 /** Codes that say that the leader is elsewhere, or will be: the metadata must be asked. */
 const movedLeader: ReadonlySet<string> = new Set(['NOT_LEADER_OR_FOLLOWER', 'FENCED_LEADER_EPOCH'])
 
@@ -110,13 +115,19 @@ export class Fetcher {
   }
 
   #newPlaces(broker: number): FetchPlace[] {
-    return Array.from({ length: placesPerBroker }, (_, index) => {
-      const bell = new Signal(this.#cluster.clock)
+    const places: FetchPlace[] = []
+    for (let index = 0; index < placesPerBroker; index++) {
       const lane = index === 0 ? this.#laneName : `${this.#laneName}/${index + 1}`
-      const loop = this.#loop(`fetch from broker ${broker}`, (signal) => this.#fetchFrom(broker, bell, lane, signal))
-      loop.start()
-      return { bell, loop }
-    })
+      const place: FetchPlace = {
+        lane,
+        bell: new Signal(this.#cluster.clock),
+        loop: this.#loop(`fetch from broker ${broker}`, (signal) => this.#fetchFrom(broker, place, places[0]!, signal)),
+        answerDueAt: undefined,
+      }
+      places.push(place)
+    }
+    for (const { loop } of places) loop.start()
+    return places
   }
 
   #loop(name: string, run: (signal: AbortSignal) => Promise<void>): Loop {
@@ -126,16 +137,20 @@ export class Fetcher {
     return new Loop({ name, run, onFailure })
   }
 
-  async #fetchFrom(broker: number, bell: Signal, lane: string, signal: AbortSignal): Promise<void> {
+  async #fetchFrom(broker: number, place: FetchPlace, first: FetchPlace, signal: AbortSignal): Promise<void> {
     const backoff = this.#cluster.newBackoff()
     while (!signal.aborted) {
-      const plan = this.#planner.plan(broker)
+      const { maxWaitMs, yieldMs } = this.#turnOf(place, first)
+      // One moment for both questions: what is not due in the first must not have become due unnoticed in the second.
+      const now = this.#cluster.clock.now()
+      const plan = yieldMs === undefined ? this.#planner.plan(broker, now) : undefined
       if (plan === undefined) {
-        await bell.wait(this.#planner.nextDueMs(broker), signal)
+        await place.bell.wait(yieldMs ?? this.#planner.nextDueMs(broker, now), signal)
         continue
       }
+      place.answerDueAt = now + maxWaitMs
       try {
-        await this.#fetchOnce(broker, plan, lane, signal)
+        await this.#fetchOnce(broker, plan, { lane: place.lane, maxWaitMs, signal })
         backoff.reset()
       } catch (error) {
         if (signal.aborted) return
@@ -151,14 +166,32 @@ export class Fetcher {
           else this.#fail(state, error, waitMs)
         }
         this.#events.onData()
+      } finally {
+        place.answerDueAt = undefined
       }
     }
   }
 
-  async #fetchOnce(broker: number, plan: FetchPlan, lane: string, signal: AbortSignal): Promise<void> {
-    const { fetchMaxWaitMs, fetchMinBytes, isolationLevel } = this.#options
+  /** How long the broker may wait for records; or how long to leave them to the first place, whose turn it is soon. */
+  #turnOf(place: FetchPlace, first: FetchPlace): { maxWaitMs: number; yieldMs: number | undefined } {
+    const { fetchMaxWaitMs } = this.#options
+    const whole = { maxWaitMs: fetchMaxWaitMs, yieldMs: undefined }
+    if (place === first || first.answerDueAt === undefined) return whole
+    const leftMs = first.answerDueAt - this.#cluster.clock.now()
+    const earlierMs = Math.min(handOverMs, fetchMaxWaitMs / 5)
+    if (leftMs > earlierMs) return { maxWaitMs: Math.floor(leftMs - earlierMs), yieldMs: undefined }
+    // An answer that is overdue is not waited for: the broker may be slow, or the connection dead.
+    return leftMs > -earlierMs ? { maxWaitMs: 0, yieldMs: leftMs + earlierMs } : whole
+  }
+
+  async #fetchOnce(
+    broker: number,
+    plan: FetchPlan,
+    { lane, maxWaitMs, signal }: { lane: string; maxWaitMs: number; signal: AbortSignal },
+  ): Promise<void> {
+    const { fetchMinBytes, isolationLevel } = this.#options
     const exchange = new FetchExchange(plan.items, this.#cluster.metadata, {
-      maxWaitMs: fetchMaxWaitMs,
+      maxWaitMs,
       minBytes: fetchMinBytes,
       maxBytes: plan.maxBytes,
       isolationLevel: isolationLevels[isolationLevel],
@@ -181,6 +214,7 @@ export class Fetcher {
       }))
       await this.#loadCodecs(parts, signal)
       progress = this.#accept(parts, response, broker)
+      this.#missAnswers(broker, plan.items, parts)
     } finally {
       const refused = this.#planner.settle(plan)
       // While a fetch is under way its partitions are nobody else's: those that moved meanwhile are told of only now.
@@ -207,20 +241,51 @@ export class Fetcher {
     return progress
   }
 
+  /** Each request asks anew, without a session, so each partition must be answered for: one that is not is left alone. */
+  #missAnswers(broker: number, items: readonly FetchItem[], parts: readonly AnsweredPart[]): void {
+    if (parts.length >= items.length) return
+    const answered = new Set(parts.map(({ item }) => item))
+    for (const item of items) {
+      if (answered.has(item) || item.state.epoch !== item.epoch) continue
+      this.#backOff(item.state)
+      this.#cluster.logger.debug(`broker ${broker} said nothing of ${String(item.state)} when it was fetched`)
+    }
+  }
+
+  /** Leaves the partition alone for a while, longer with each failure in a row; says how long. */
+  #backOff(state: PartitionState, failuresBefore: number = state.failures++): number {
+    const { retryBackoffMs, retryBackoffMaxMs } = this.#cluster.options
+    const waitMs = Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(failuresBefore, 20))
+    state.notBefore = this.#cluster.clock.now() + waitMs
+    return waitMs
+  }
+
   #acceptData({ item, data, opened }: AnsweredPart, block: FetchedBlock): boolean {
     const { state, offset } = item
-    state.failures = 0
+    state.timesOutOfRange = 0
     state.highWatermark = data.highWatermark
     state.lastStableOffset = data.lastStableOffset
     state.logStartOffset = data.logStartOffset
-    if (data.records === null || opened === undefined) return false
+    if (data.records === null || opened === undefined) {
+      state.failures = 0
+      return false
+    }
     state.servedAt = ++this.#served
     const { batches, brokenBy, bytesNeeded } = opened
     if (batches.length === 0 && brokenBy === undefined) {
-      // Not even the first batch is whole (brokers before 0.10.1): ask for as much as it takes.
+      const { maxResponseBytes } = this.#cluster.options
+      if (bytesNeeded > maxResponseBytes) {
+        const message = `the records of ${String(state)} from offset ${offset} on cannot be read: the first batch says it has ${bytesNeeded} bytes, and maxResponseBytes is ${maxResponseBytes}`
+        this.#fail(state, new CorruptRecordError(message), this.#backOff(state))
+        return true
+      }
+      // Not even the first batch is whole (brokers before 0.10.1): ask for as much as it takes. Where all of it lies
+      // before the offset that was asked for, asking again at once would only bring the same.
       state.neededBytes = Math.max(bytesNeeded, state.neededBytes)
+      if (bytesNeeded === 0) this.#backOff(state)
       return false
     }
+    state.failures = 0
     state.neededBytes = 0
     const last = batches.at(-1)
     if (last !== undefined) state.fetchOffset = Math.max(offset, last.lastOffset + 1)
@@ -237,8 +302,6 @@ export class Fetcher {
     const name = brokerErrorName(data.errorCode)
     const error = new BrokerError(data.errorCode, `fetching from offset ${offset} of ${String(state)} failed`)
     if (name === 'OFFSET_OUT_OF_RANGE') return this.#outOfRange(state, offset, error)
-    const { retryBackoffMs, retryBackoffMaxMs } = this.#cluster.options
-    const waitMs = Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
     const { leaderId, leaderEpoch } = data.currentLeader
     const known = this.#cluster.metadata.leader(state.topic, state.partition)
     if (movedLeader.has(name) && leaderId >= 0) {
@@ -247,13 +310,13 @@ export class Fetcher {
         return { id, host, port, rack }
       })
       this.#cluster.learnLeader(state, { leaderId, leaderEpoch }, endpoints)
-      if (this.#cluster.metadata.leader(state.topic, state.partition) !== known) return true
+      const isNew = this.#cluster.metadata.leader(state.topic, state.partition) !== known
+      // Brokers that send us round in circles are not followed for ever at full speed.
+      if (isNew && state.failures++ < leadersFollowed) return true
     }
     this.#cluster.remedy({ kind: 'leader', of: state }, error)
-    if (error.retriable) {
-      state.notBefore = this.#cluster.clock.now() + waitMs
-      return false
-    }
+    const waitMs = this.#backOff(state)
+    if (error.retriable) return false
     if (name === 'CORRUPT_MESSAGE') {
       const message = `the broker cannot read the records of ${String(state)} from offset ${offset} on`
       this.#fail(state, new CorruptRecordError(message, { cause: error }), waitMs)
@@ -280,6 +343,8 @@ export class Fetcher {
       `offset ${offset} of ${String(state)} is not in the log: going on at the ${autoOffsetReset} one, as autoOffsetReset says`,
     )
     state.forget(autoOffsetReset)
+    // A log that says so of the offsets that it names itself is left alone for a while too.
+    if (state.timesOutOfRange++ > 0) this.#backOff(state, state.timesOutOfRange - 2)
     this.#events.onPositionLost()
     return false
   }
@@ -325,8 +390,11 @@ export class Fetcher {
 }
 
 interface FetchPlace {
+  readonly lane: string
   readonly bell: Signal
   readonly loop: Loop
+  /** When the broker answers at the latest, on the clock of `clock.now()`; undefined while it is not asked. */
+  answerDueAt: number | undefined
 }
 
 /** What was answered for one partition, its batches found but not opened. */

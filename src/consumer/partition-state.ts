@@ -60,6 +60,8 @@ export class PartitionState implements TopicPartition {
   notBefore = 0
   /** Failures in a row, for the length of the next wait. */
   failures = 0
+  /** How often in a row an offset of it was out of range, whatever position it got in between. */
+  timesOutOfRange = 0
   /** What of it is in the fetch buffer. */
   bufferedBytes = 0
   bufferedChunks = 0

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
+import { systemClock } from '#src/async/clock.js'
 import { Deferred } from '#src/async/deferred.js'
+import { systemDoors } from '#src/async/doors.js'
 import { Cluster } from '#src/cluster/cluster.js'
 import type { ClusterOptions } from '#src/cluster/cluster-options.js'
 import { Consumer } from '#src/consumer/consumer.js'
@@ -452,4 +454,30 @@ test('consumers that share a cluster leave it open, and hear of it when its owne
   await cluster.close()
   await assert.rejects(pending, ClosedError)
   await two.close()
+})
+
+test('a wait that ends between two looks at the clock is not slept through', async (t) => {
+  const logs = await logsOf(t, [1])
+  logs.append('orders', 0, ['a'])
+  let refusals = 0
+  logs.script = () => (refusals++ < 10 ? { errorCode: 78 } : undefined)
+  // Time passes with every look, as if each took 5 ms.
+  let passed = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + (passed += 5) }
+  const consumer = new Consumer(
+    {
+      bootstrapServers: logs.address,
+      autoOffsetReset: 'earliest',
+      fetchMaxWaitMs: 50,
+      retryBackoffMs: 10,
+      retryBackoffMaxMs: 10,
+      metadataMaxAgeMs: 3_600_000,
+    },
+    { ...systemDoors, clock },
+  )
+  t.after(() => {
+    consumer.destroy()
+  })
+  consumer.assign([zero])
+  assert.deepEqual(await values(consumer, 1), ['a'])
 })
