@@ -6,6 +6,7 @@ import { BrokerError } from '#src/errors/broker-error.js'
 import { UnsupportedVersionError } from '#src/errors/errors.js'
 import { clientSoftware } from '#src/network/api-versions.js'
 import { ApiVersions } from '#src/wire/messages/api-versions.js'
+import { DescribeConfigs } from '#src/wire/messages/describe-configs.js'
 import { Fetch } from '#src/wire/messages/fetch.js'
 import { Metadata } from '#src/wire/messages/metadata.js'
 import { open } from '../support/network.ts'
@@ -116,4 +117,23 @@ test('the level of a feature is what the cluster has finalized', async (t) => {
   const { versions } = (await open(t, broker.port)).connection
   assert.equal(versions.finalizedFeature('transaction.version'), 2)
   assert.equal(versions.finalizedFeature('group.version'), 0)
+})
+
+test('what the version that was picked has no word for is refused in words that name both ranges', async (t) => {
+  const broker = await ScriptedBroker.start({}, { versions: { DescribeConfigs: [0, 1] } })
+  t.after(() => broker.close())
+  const { connection } = await open(t, broker.port)
+  await assert.rejects(
+    connection.send(DescribeConfigs, { resources: [], includeDocumentation: true }),
+    (error: unknown) => {
+      assert.ok(error instanceof UnsupportedVersionError)
+      assert.match(
+        error.message,
+        /offers DescribeConfigs versions 0 to 1, Jackdaw speaks versions 0 to 4: .*version 1 has no field 'includeDocumentation'/,
+      )
+      assert.equal(error.persistence, 'not-persisted')
+      return true
+    },
+  )
+  assert.equal(broker.requests(DescribeConfigs).length, 0)
 })
