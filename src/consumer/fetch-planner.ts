@@ -54,7 +54,8 @@ export class FetchPlanner {
     const { metadata } = this.#cluster
     const brokers = new Set<number>()
     for (const state of this.#subscription.all) {
-      if (this.#isWorthFetching(state, Infinity)) brokers.add(metadata.leader(state.topic, state.partition))
+      const leader = metadata.leader(state.topic, state.partition)
+      if (this.#isWorthFetching(state, leader, Infinity)) brokers.add(leader)
     }
     brokers.delete(-1)
     return brokers
@@ -85,7 +86,7 @@ export class FetchPlanner {
     for (const state of this.#subscription.all) {
       const leader = metadata.leader(state.topic, state.partition)
       leaders.add(leader)
-      if (leader === broker && this.#isWorthFetching(state, now)) states.push(state)
+      if (leader === broker && this.#isWorthFetching(state, leader, now)) states.push(state)
     }
     if (states.length === 0) return undefined
     const share = Math.max(1, Math.floor(this.#options.fetchBufferBytes / leaders.size))
@@ -109,7 +110,7 @@ export class FetchPlanner {
     for (const state of states) {
       const maxBytes = Math.max(this.#options.maxPartitionFetchBytes, state.neededBytes)
       wanted += maxBytes
-      const item = { state, epoch: state.epoch, offset: state.fetchOffset, maxBytes }
+      const item = { state, broker, epoch: state.epoch, offset: state.fetchOffset, maxBytes }
       state.fetch = item
       items.push(item)
     }
@@ -150,8 +151,10 @@ export class FetchPlanner {
   }
 
   /** Two answers may be buffered, one to read and one to read next; of small ones more. */
-  #isWorthFetching(state: PartitionState, now: number): boolean {
-    if (state.fetchOffset < 0 || state.fetch !== undefined || !state.canHandOut || state.notBefore > now) return false
+  #isWorthFetching(state: PartitionState, leader: number, now: number): boolean {
+    if (state.fetchOffset < 0 || !state.canHandOut || state.notBefore > now) return false
+    // One that is under way at a former leader, which may be mute, is not waited for: whoever is asked last counts.
+    if (state.fetch?.broker === leader) return false
     return state.bufferedChunks < 2 || state.bufferedBytes < this.#options.maxPartitionFetchBytes / 2
   }
 }

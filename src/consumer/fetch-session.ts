@@ -10,6 +10,8 @@ import type { PartitionState } from './partition-state.ts'
 /** One partition of a request. */
 export interface FetchItem {
   readonly state: PartitionState
+  /** Who is asked. */
+  readonly broker: number
   /** The answer counts only while the state still has it. */
   readonly epoch: number
   readonly offset: number

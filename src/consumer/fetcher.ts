@@ -160,7 +160,8 @@ export class Fetcher {
         const waitMs = backoff.nextMs()
         const now = this.#cluster.clock.now()
         for (const { state, epoch } of plan.items) {
-          if (state.epoch !== epoch) continue
+          // What fails at a former leader is no failure of the one that is asked now.
+          if (state.epoch !== epoch || state.fetch !== undefined) continue
           this.#cluster.remedy({ kind: 'leader', of: state }, error)
           if (error.retriable) state.notBefore = now + waitMs
           else this.#fail(state, error, waitMs)
@@ -217,7 +218,7 @@ export class Fetcher {
       this.#missAnswers(broker, plan.items, parts)
     } finally {
       const refused = this.#planner.settle(plan)
-      // While a fetch is under way its partitions are nobody else's: those that moved meanwhile are told of only now.
+      // What moved meanwhile and could not be asked for yet is told of now.
       const { metadata } = this.#cluster
       const moved = plan.items.some(({ state }) => metadata.leader(state.topic, state.partition) !== broker)
       if (moved || refused) this.wake()
@@ -233,8 +234,8 @@ export class Fetcher {
     let progress = false
     for (const part of parts) {
       const { item, data } = part
-      // The seek or the rebalance that happened meanwhile has the last word.
-      if (item.state.epoch !== item.epoch) continue
+      // The seek or the rebalance that happened meanwhile has the last word; so has a new leader that is being asked.
+      if (item.state.epoch !== item.epoch || item.state.fetch !== item) continue
       if (data.errorCode === 0) progress = this.#acceptData(part, block) || progress
       else progress = this.#acceptError(item, data, response) || progress
     }

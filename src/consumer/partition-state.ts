@@ -54,8 +54,8 @@ export class PartitionState implements TopicPartition {
   /** Whether records were handed out that are not finished. */
   unfinished = false
   failure: PartitionFailure | undefined
-  /** The fetch that is under way for it. */
-  fetch: object | undefined
+  /** The fetch that is under way for it, and whom it asks. */
+  fetch: { readonly broker: number } | undefined
   /** Before this moment it is not worth asking again, on the clock of `clock.now()`. */
   notBefore = 0
   /** Failures in a row, for the length of the next wait. */
