@@ -77,8 +77,8 @@ export interface KafkaCluster {
   readonly bootstrapServers: string
   readonly dataFolder: string
   readonly nodes: readonly KafkaNode[]
-  /** Every process that runs for the cluster, a ZooKeeper first. */
-  pids(): number[]
+  /** The processes that run for the cluster; a ZooKeeper is at most one. */
+  pids(): { nodes: number[]; zooKeeper: number[] }
   bootstrapServersOf(listener?: string): string
   javaTool(name: string, args: readonly string[], options?: RunOptions): Promise<RunResult>
   /** Resolves once every node answers and sees all others. */

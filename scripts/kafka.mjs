@@ -31,7 +31,8 @@ function readState() {
 }
 
 /** The pids that are still ours: a number may have gone to another process since, whose command line tells. */
-async function runningPids({ pids, dataFolder }) {
+async function runningPids({ nodes = [], zooKeeper = [], dataFolder }) {
+  const pids = [...nodes, ...zooKeeper]
   const ours = await Promise.all(
     pids.map(async (pid) => {
       const { stdout } = existsSync(`/proc/${pid}`)
@@ -41,6 +42,17 @@ async function runningPids({ pids, dataFolder }) {
     }),
   )
   return pids.filter((_, i) => ours[i])
+}
+
+async function endProcesses(state) {
+  for (const pid of await runningPids(state)) process.kill(pid, 'SIGTERM')
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const left = await runningPids(state)
+    if (left.length === 0) return
+    if (Date.now() > deadline) for (const pid of left) process.kill(pid, 'SIGKILL')
+    await sleep(100)
+  }
 }
 
 const commands = {
@@ -56,7 +68,7 @@ const commands = {
     const cluster = await startKafka({ version, nodes, properties, watched: false })
     const { bootstrapServers, dataFolder } = cluster
     mkdirSync(dirname(stateFile), { recursive: true })
-    const state = { version, bootstrapServers, dataFolder, pids: cluster.pids() }
+    const state = { version, bootstrapServers, dataFolder, ...cluster.pids() }
     writeFileSync(stateFile, JSON.stringify(state))
     console.log(bootstrapServers)
   },
@@ -83,15 +95,8 @@ const commands = {
   async stop() {
     const state = readState()
     if (state === undefined) return
-    // In order: brokers first, and what they agree through when they are gone.
-    for (const pid of (await runningPids(state)).reverse()) process.kill(pid, 'SIGTERM')
-    const deadline = Date.now() + 10_000
-    for (;;) {
-      const left = await runningPids(state)
-      if (left.length === 0) break
-      if (Date.now() > deadline) for (const pid of left) process.kill(pid, 'SIGKILL')
-      await sleep(100)
-    }
+    await endProcesses({ ...state, zooKeeper: [] })
+    await endProcesses(state) // what they agree through goes last: without it they could not take their leave
     rmSync(state.dataFolder, { recursive: true, force: true })
     rmSync(stateFile, { force: true })
   },

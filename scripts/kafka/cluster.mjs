@@ -92,7 +92,10 @@ async function startOnce({
     version,
     dataFolder,
     nodes,
-    pids: () => [zooKeeper, ...nodes].map((one) => one?.pid).filter((pid) => pid !== undefined),
+    pids: () => {
+      const running = (processes) => processes.map(({ pid }) => pid).filter((pid) => pid !== undefined)
+      return { nodes: running(nodes), zooKeeper: running(zooKeeper === undefined ? [] : [zooKeeper]) }
+    },
     bootstrapServers: bootstrapServersOf(undefined),
     bootstrapServersOf,
     /** Runs one of Kafka's tools by short name (`ConsoleConsumer`) or class, to its end. */

@@ -83,10 +83,9 @@ function familyOf(version) {
   const compare = (other) => major - other[0] || minor - other[1]
   const family = families.find(({ from, until }) => compare(from) >= 0 && (until === undefined || compare(until) <= 0))
   if (family === undefined) {
-    const names = families.map(({ from, until }) =>
-      until === undefined ? `${from.join('.')} and newer` : from.join('.'),
-    )
-    throw new Error(`Kafka '${version}' cannot be run here: ${names.join(', ')} can`)
+    const newest = families.findLast(({ until }) => until === undefined).from.join('.')
+    const older = families.filter(({ until }) => until !== undefined).map(({ from }) => from.join('.'))
+    throw new Error(`Kafka '${version}' cannot be run here: ${newest} and newer can, and ${older.join(', ')}`)
   }
   return family
 }
