@@ -183,7 +183,7 @@ export class AssignmentHost implements MembershipHost {
     const untold = states.filter((state) => !this.#revocations.has(state))
     const told = this.#call('onRevoked', untold)
     for (const state of untold) this.#revocations.set(state, told)
-    await Promise.all(states.map((state) => this.#revocations.get(state)))
+    for (const state of states) await this.#revocations.get(state)
   }
 
   async #call(name: keyof RebalanceListener, states: readonly PartitionState[]): Promise<void> {

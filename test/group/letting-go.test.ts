@@ -26,7 +26,10 @@ interface Member {
 async function memberOf(
   t: TestContext,
   options: ConsumerOptions & ClusterOptions = {},
-  listener: (member: { readonly logs: ScriptedLogs; consumer(): Consumer }) => RebalanceListener = () => ({}),
+  listener: (member: {
+    readonly logs: ScriptedLogs
+    readonly consumer: () => Consumer
+  }) => RebalanceListener = () => ({}),
 ): Promise<Member> {
   const logs = await ScriptedLogs.start({ orders: 2 })
   const consumer = new Consumer({
