@@ -47,9 +47,9 @@ const suites = [
   {
     name: 'versions',
     takes: (path) => path.startsWith('broker/versions/'),
-    concurrency: 1, // each file starts a broker of its own
+    concurrency: 2, // each file starts a broker of its own
     budgetMs: 4 * minute,
-    fileMs: 2 * minute,
+    fileMs: 3 * minute,
     kafka: true,
   },
   {
