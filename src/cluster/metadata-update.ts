@@ -105,6 +105,7 @@ export function isIncomplete(snapshot: MetadataSnapshot, topics: Iterable<string
   for (const name of topics) {
     const topic = snapshot.topics.get(name)
     if (topic === undefined || passing.has(topic.error)) return true
+    if (topic.error === 'NONE' && topic.partitions.length === 0) return true
     if (topic.partitions.some(({ leader }) => leader < 0)) return true
   }
   return false

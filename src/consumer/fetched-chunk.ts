@@ -149,6 +149,8 @@ export class FetchedChunk {
 
   #placed(error: unknown): unknown {
     const { state } = this
+    // It was told with its place when it was found.
+    if (error === this.#init.brokenBy) return error
     const behind = this.#batch === undefined ? '' : `; seek to ${this.#batch.lastOffset + 1} to pass them`
     const message = `the records of ${String(state)} from offset ${state.position} on cannot be read${behind}`
     if (error instanceof CorruptRecordError)

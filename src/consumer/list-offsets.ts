@@ -71,7 +71,11 @@ export async function listOffsetsOnce(
     }),
   )
   // A broker that leaves a partition out of its answer has not answered.
-  for (const [index, query] of queries.entries()) if (answers[index] === undefined) refuse(index, noLeader(query))
+  for (const [index, query] of queries.entries()) {
+    if (answers[index] !== undefined) continue
+    const what = `the leader of partition ${query.partition} of '${query.topic}' did not tell its offset`
+    refuse(index, new BrokerError(brokerErrorNumber('UNKNOWN_TOPIC_OR_PARTITION'), what))
+  }
   return answers
 }
 

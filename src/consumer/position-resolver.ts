@@ -8,7 +8,7 @@ import { Loop } from '../async/loop.ts'
 import { Signal } from '../async/signal.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Lane } from '../cluster/target.ts'
-import { NoOffsetError, TimeoutError } from '../errors/errors.ts'
+import { NoOffsetError, ProtocolError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import { committedOffsetsOnce } from './committed-offsets.ts'
 import type { ResolvedConsumerOptions } from './consumer-options.ts'
@@ -24,6 +24,9 @@ export interface ResolverEvents {
   onProgress(): void
   onFailure(error: unknown): void
 }
+
+/** What passes by itself is not worth telling; what does not is told now and then. */
+const failuresPerWarning = 5
 
 export class PositionResolver {
   readonly #cluster: Cluster
@@ -170,7 +173,12 @@ export class PositionResolver {
       if (state.epoch !== epochs[i]) continue
       const answer = answers[i]!
       if (answer instanceof KafkaError) this.#failed(state, answer)
-      else state.moveTo(answer.offset, answer.leaderEpoch < 0 ? -1 : answer.leaderEpoch)
+      else if (answer.offset >= 0) state.moveTo(answer.offset, answer.leaderEpoch < 0 ? -1 : answer.leaderEpoch)
+      else
+        this.#failed(
+          state,
+          new ProtocolError(`${String(state)} cannot begin at offset ${answer.offset}, as its leader says`),
+        )
     }
   }
 
@@ -181,7 +189,9 @@ export class PositionResolver {
     const waitMs = Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
     state.notBefore = clock.now() + waitMs
     if (!error.retriable) this.#subscription.fail(state, { error, lasting: false })
-    else if (error instanceof TimeoutError) logger.warn(`${String(state)} still has no position: ${error.message}`)
+    else if (error instanceof TimeoutError || state.failures % failuresPerWarning === 0) {
+      logger.warn(`${String(state)} still has no position: ${error.message}`)
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 /** Plays the parts of brokers that a consumer needs: partition leaders with logs, and a coordinator with offsets and a group
  *  of one. Tests put errors in its way, and hold answers back. */
 
+import { systemClock, type Clock } from '#src/async/clock.js'
+import type { Listen } from '#src/testing/listener.js'
 import type { Init } from '#src/wire/api.js'
 import { Fetch, type FetchRequest, type FetchResponse, type PartitionData } from '#src/wire/messages/fetch.js'
 import { FindCoordinator, type FindCoordinatorRequest } from '#src/wire/messages/find-coordinator.js'
@@ -56,8 +58,11 @@ export class ScriptedLogs {
   generation = 0
   members = 0
 
-  private constructor(cluster: ScriptedCluster) {
+  readonly #clock: Clock
+
+  private constructor(cluster: ScriptedCluster, clock: Clock) {
     this.cluster = cluster
+    this.#clock = clock
     cluster
       .on(Fetch, (request, context) => this.#fetch(request, context))
       .on(ListOffsets, (request, context) => this.#listOffsets(request, context))
@@ -75,9 +80,17 @@ export class ScriptedLogs {
     {
       brokers = 1,
       versions = {},
-    }: { brokers?: number; versions?: Record<string, readonly [number, number] | null> } = {},
+      listen,
+      clock = systemClock,
+    }: {
+      brokers?: number
+      versions?: Record<string, readonly [number, number] | null>
+      listen?: Listen
+      clock?: Clock
+    } = {},
   ): Promise<ScriptedLogs> {
-    return new ScriptedLogs(await ScriptedCluster.start({}, { brokers, topics, versions }))
+    const network = listen === undefined ? {} : { listen }
+    return new ScriptedLogs(await ScriptedCluster.start({}, { brokers, topics, versions, ...network }), clock)
   }
 
   get address(): string {
@@ -134,11 +147,11 @@ export class ScriptedLogs {
     if (first.something || request.maxWaitMs === 0) return { responses: first.responses }
     await new Promise<void>((resolve) => {
       const done = (): void => {
-        clearTimeout(timer)
+        this.#clock.clearTimer(timer)
         this.#appended.delete(done)
         resolve()
       }
-      const timer = setTimeout(done, request.maxWaitMs)
+      const timer = this.#clock.setTimer(done, request.maxWaitMs)
       this.#appended.add(done)
     })
     return { responses: read().responses }

@@ -4,19 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { KafkaError } from '#src/errors/kafka-error.js'
 import { badPeers, peerSetting } from './bad-peers.ts'
-import { clientKinds, limits, meet, type Outcome } from './world.ts'
-
-/** No case needs more memory than this, and none of them may keep any. */
-const mostGrowthBytes = 150_000_000
-
-function assertCleanEnd(outcome: Outcome, leavesHalfOpen = false): void {
-  const { closeMs, unhandled, timersLeft, connectionsLeft, grownBytes } = outcome
-  assert.deepEqual(unhandled, [])
-  assert.ok(closeMs <= 1_000, `close() took ${closeMs} ms`)
-  assert.equal(timersLeft, 0, 'timers are left behind')
-  if (!leavesHalfOpen) assert.equal(connectionsLeft, 0, 'connections are left behind')
-  assert.ok(grownBytes < mostGrowthBytes, `grew by ${grownBytes} bytes`)
-}
+import { assertCleanEnd, clientKinds, limits, meet } from './world.ts'
 
 for (const peer of badPeers) {
   test(`a peer that ${peer.name} gets one error from every client, in time, that names it and the cause`, async () => {

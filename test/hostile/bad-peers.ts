@@ -5,6 +5,7 @@ import type { Simulation } from '#src/testing/simulation/index.js'
 import { encodeResponse } from '#src/wire/frame.js'
 import { ApiVersions, type ApiVersionsResponse } from '#src/wire/messages/api-versions.js'
 import { apis } from '#src/wire/messages/index.js'
+import type { Setting } from './world.ts'
 import type { Init } from '#src/wire/api.js'
 
 export interface BadPeer {
@@ -268,10 +269,10 @@ export const badPeers: readonly BadPeer[] = [
 ]
 
 /** For `meet`: the peer listens at {@link address}, for as many connections as come. */
-export function peerSetting({ serve }: BadPeer): (simulation: Simulation) => Promise<string> {
+export function peerSetting({ serve }: BadPeer): Setting {
   return async (simulation) => {
     const listener = await simulation.listen('kafka-1', 9092, (connection) => serve?.(connection, simulation))
     if (serve === undefined) await listener.close()
-    return address
+    return { bootstrapServers: address }
   }
 }

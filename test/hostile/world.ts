@@ -3,6 +3,8 @@
  * became of the client. Everything a case could leave behind is looked for: timers, connections, rejections nobody hears.
  */
 
+import assert from 'node:assert/strict'
+
 import { Admin } from '#src/admin/admin.js'
 import type { Doors } from '#src/async/doors.js'
 import { Cluster } from '#src/cluster/cluster.js'
@@ -24,6 +26,8 @@ export interface Outcome {
   readonly error: Error | undefined
   /** In ms of simulated time. */
   readonly elapsedMs: number
+  /** How many requests the peer could read in that time. */
+  readonly requestCount: number
   readonly closeMs: number
   /** What the client told its logger, `level: message`. */
   readonly logged: readonly string[]
@@ -89,8 +93,8 @@ async function readOnce(consumer: Consumer): Promise<unknown> {
   return Array.from(records, ({ offset, value }) => `${offset}=${String(value)}`)
 }
 
-/** Puts the bad peer into the network; resolves to the bootstrap servers. */
-export type Setting = (simulation: Simulation) => Promise<string>
+/** Puts the bad peer into the network; resolves to the bootstrap servers, and to how many requests the peer got. */
+export type Setting = (simulation: Simulation) => Promise<{ bootstrapServers: string; requests?: () => number }>
 
 export async function meet(kind: ClientKind, setting: Setting, given: ClusterOptions = {}): Promise<Outcome> {
   const simulation = new Simulation({ seed: 1 })
@@ -107,7 +111,7 @@ export async function meet(kind: ClientKind, setting: Setting, given: ClusterOpt
   try {
     return await simulation.run(async () => {
       const { clock } = simulation
-      const bootstrapServers = await setting(simulation)
+      const { bootstrapServers, requests } = await setting(simulation)
       const { connectionSetupTimeoutMs, requestTimeoutMs, apiTimeoutMs } = limits
       const options = { bootstrapServers, connectionSetupTimeoutMs, requestTimeoutMs, apiTimeoutMs, logger, ...given }
       const startedAt = clock.now()
@@ -120,6 +124,7 @@ export async function meet(kind: ClientKind, setting: Setting, given: ClusterOpt
         error = reason as Error
       }
       const elapsedMs = clock.now() - startedAt
+      const requestCount = requests?.() ?? 0
       const closedAt = clock.now()
       await close()
       const closeMs = clock.now() - closedAt
@@ -129,10 +134,35 @@ export async function meet(kind: ClientKind, setting: Setting, given: ClusterOpt
       await simulation.sleep(60_000)
       const grownBytes = process.memoryUsage().rss - rssBefore
       const connectionsLeft = simulation.network.connectionCount
-      return { kind, value, error, elapsedMs, closeMs, logged, unhandled, timersLeft, connectionsLeft, grownBytes }
+      return {
+        kind,
+        value,
+        error,
+        elapsedMs,
+        requestCount,
+        closeMs,
+        logged,
+        unhandled,
+        timersLeft,
+        connectionsLeft,
+        grownBytes,
+      }
     })
   } finally {
     process.off('unhandledRejection', hear)
     process.off('uncaughtException', hear)
   }
+}
+
+/** No case needs more memory than this, and none of them may keep any. */
+const mostGrowthBytes = 150_000_000
+
+/** Nothing was left behind, and nothing went past those who should hear of it. */
+export function assertCleanEnd(outcome: Outcome, leavesHalfOpen = false): void {
+  const { closeMs, unhandled, timersLeft, connectionsLeft, grownBytes } = outcome
+  assert.deepEqual(unhandled, [])
+  assert.ok(closeMs <= 1_000, `close() took ${closeMs} ms`)
+  assert.equal(timersLeft, 0, 'timers are left behind')
+  if (!leavesHalfOpen) assert.equal(connectionsLeft, 0, 'connections are left behind')
+  assert.ok(grownBytes < mostGrowthBytes, `grew by ${grownBytes} bytes`)
 }

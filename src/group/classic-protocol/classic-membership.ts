@@ -300,6 +300,7 @@ export class ClassicMembership implements Membership {
       await wait()
       return
     }
+    this.#cluster.logger.debug(`group '${this.#options.groupId}' refuses this member: ${error.message}`)
     switch (groupCure(error.errorCode)) {
       case 'join-again':
         await this.#unlessFirst(wait)
