@@ -1,6 +1,6 @@
 /** Creating topics. */
 
-import { InvalidArgumentError } from '../errors/errors.ts'
+import { InvalidArgumentError, UnsupportedVersionError } from '../errors/errors.ts'
 import { CreateTopics } from '../wire/messages/create-topics.ts'
 import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { AdminCall, AdminCallOptions } from './admin-call.ts'
@@ -68,7 +68,13 @@ export async function createTopics(
       const request = { topics: group.map(toCreatable), timeoutMs: call.brokerTimeoutMs, validateOnly }
       // Before version 4 a broker takes the -1 that stands for its own default to be a number of partitions.
       const minVersion = group.some((topic) => topic.assignments === undefined && leavesToBroker(topic)) ? 4 : 0
-      const { throttleTimeMs, topics: created } = await call.ask(target, CreateTopics, request, { minVersion })
+      const { throttleTimeMs, topics: created } = await call
+        .ask(target, CreateTopics, request, { minVersion })
+        .catch((error: unknown) => {
+          if (!(error instanceof UnsupportedVersionError) || minVersion === 0) throw error
+          const why = 'brokers before Kafka 2.4 must be told partitions and replicationFactor of a new topic'
+          throw new UnsupportedVersionError(`${why}: ${error.message}`, { cause: error, persistence: 'not-persisted' })
+        })
       return {
         throttleTimeMs,
         byKey: new Map(created.map((topic) => [topic.name, { ...topic, answer: toCreated(topic, validateOnly) }])),

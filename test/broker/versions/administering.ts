@@ -107,7 +107,9 @@ export function administeringScenarios({ kafka }: OldBroker, abilities: BrokerAb
     test('a topic without numbers is refused: such a broker would take -1 for one', async (t) => {
       await assert.rejects(
         adminOn(t, kafka).createTopics([{ name: uniqueName('topic') }]),
-        naming(/offers CreateTopics versions 0 to 2, .*at least version 4 is needed/),
+        naming(
+          /must be told partitions and replicationFactor.*offers CreateTopics versions 0 to 2, .*at least version 4 is needed/,
+        ),
       )
     })
   }
