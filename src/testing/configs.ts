@@ -32,6 +32,8 @@ export interface ConfigDefinition {
   readonly values?: readonly string[]
   /** The broker config that is in its place when the topic has none of its own. */
   readonly broker?: string
+  /** That broker config has no value of its own by default, so it is not told as what lies behind the topic's. */
+  readonly isUnsetOnBroker?: boolean
   /** May be set while the broker runs. */
   readonly dynamic?: boolean
 }
@@ -52,6 +54,8 @@ const long = (value: number | string, lowest = 0): ConfigDefinition => ({
 })
 const bool = (value: boolean): ConfigDefinition => ({ type: 'boolean', default: String(value) })
 const dynamic = (definition: ConfigDefinition): ConfigDefinition => ({ ...definition, dynamic: true })
+/** The broker's config has no value: others of it, in hours or at other times, are in its place. */
+const unset = (definition: ConfigDefinition): ConfigDefinition => ({ ...definition, isUnsetOnBroker: true })
 const from = (broker: string, definition: ConfigDefinition): ConfigDefinition => ({ ...definition, broker })
 
 // Two longs of Kafka's are beyond what a number holds exactly; as text they are what Kafka says.
@@ -70,10 +74,9 @@ export const topicConfigs: ConfigDefinitions = {
   }),
   'compression.zstd.level': from('compression.zstd.level', int(3, -131072, 22)),
   'delete.retention.ms': from('log.cleaner.delete.retention.ms', long(86_400_000)),
-  'errors.deadletterqueue.group.enable': bool(false),
   'file.delete.delay.ms': from('log.segment.delete.delay.ms', long(60_000)),
   'flush.messages': from('log.flush.interval.messages', { ...long(longest, 1) }),
-  'flush.ms': from('log.flush.interval.ms', long(longest)),
+  'flush.ms': unset(from('log.flush.interval.ms', long(longest))),
   'follower.replication.throttled.replicas': { type: 'list', default: '' },
   'index.interval.bytes': from('log.index.interval.bytes', int(4096)),
   'leader.replication.throttled.replicas': { type: 'list', default: '' },
@@ -96,15 +99,15 @@ export const topicConfigs: ConfigDefinitions = {
   'min.compaction.lag.ms': from('log.cleaner.min.compaction.lag.ms', long(0)),
   'min.insync.replicas': from('min.insync.replicas', int(1, 1)),
   'preallocate': from('log.preallocate', bool(false)),
-  'remote.copy.disable': bool(false),
+  'remote.log.copy.disable': bool(false),
   'remote.log.delete.on.disable': bool(false),
   'remote.storage.enable': bool(false),
   'retention.bytes': from('log.retention.bytes', long(-1, -1)),
-  'retention.ms': from('log.retention.ms', long(604_800_000, -1)),
+  'retention.ms': unset(from('log.retention.ms', long(604_800_000, -1))),
   'segment.bytes': from('log.segment.bytes', int(1_073_741_824, 1_048_576)),
   'segment.index.bytes': from('log.index.size.max.bytes', int(10_485_760, 4)),
-  'segment.jitter.ms': from('log.roll.jitter.ms', long(0)),
-  'segment.ms': from('log.roll.ms', long(604_800_000, 1)),
+  'segment.jitter.ms': unset(from('log.roll.jitter.ms', long(0))),
+  'segment.ms': unset(from('log.roll.ms', long(604_800_000, 1))),
   'unclean.leader.election.enable': from('unclean.leader.election.enable', bool(false)),
 }
 

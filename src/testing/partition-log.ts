@@ -62,6 +62,13 @@ export class PartitionLog {
     return this.#batches.slice(this.#first)
   }
 
+  /** A leader begins its epoch, from which on what is appended is of that epoch. One that nothing was written in leaves no
+   *  trace. */
+  beginEpoch(epoch: number): void {
+    while (this.#epochs.length > 0 && this.#epochs.at(-1)!.startOffset >= this.#logEndOffset) this.#epochs.pop()
+    this.#epochs.push({ epoch, startOffset: this.#logEndOffset })
+  }
+
   /** Appends a checked batch, whose bytes become the log's own, and says at which offset it begins. */
   append(batch: DefaultRecordBatch, leaderEpoch: number): number {
     const bytes = owned(batch.bytes)
@@ -69,8 +76,6 @@ export class PartitionLog {
     writeInt64(bytes, baseOffsetAt, baseOffset)
     writeInt32(bytes, leaderEpochAt, leaderEpoch)
     const lastOffset = baseOffset + batch.lastOffsetDelta
-    if (leaderEpoch > (this.#epochs.at(-1)?.epoch ?? -1))
-      this.#epochs.push({ epoch: leaderEpoch, startOffset: baseOffset })
     this.#batches.push({ baseOffset, lastOffset, leaderEpoch, maxTimestamp: batch.maxTimestamp, bytes })
     this.#sizeInBytes += bytes.length
     this.#logEndOffset = lastOffset + 1

@@ -78,7 +78,7 @@ export class ProducerStates {
     )
   }
 
-  /** @param timestamp what the answer says again when the batch comes again: its LogAppendTime, or -1 */
+  /** @param timestamp the batch's latest: when it comes again, the answer says it as if it were the time of appending */
   appended(batch: BatchSequence, baseOffset: number, timestamp: number): void {
     const { producerId, producerEpoch, baseSequence, lastOffsetDelta } = batch
     let state = this.#producers.get(producerId)

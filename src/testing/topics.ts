@@ -27,6 +27,7 @@ export class Partition {
     this.inSyncReplicas = [...replicas]
     this.leaderId = replicas[0]!
     this.log = new PartitionLog(maxLogBytes)
+    this.log.beginEpoch(this.leaderEpoch)
   }
 
   /** Calls back at every change, of the log or of the leader, until the returned function is called. */
@@ -81,6 +82,7 @@ export class Partition {
   #lead(id: number): void {
     this.leaderId = id
     this.leaderEpoch++
+    if (id !== -1) this.log.beginEpoch(this.leaderEpoch)
     this.changed()
   }
 }

@@ -31,11 +31,18 @@ export interface RejectedRecord {
 export class RejectedBatch extends Error {
   readonly code: BrokerErrorCode
   readonly records: readonly RejectedRecord[]
+  /** Whether the answer tells where the log begins: not when the batch was refused for what it is, before the log was asked. */
+  readonly tellsLogStart: boolean
 
-  constructor(code: BrokerErrorCode, message: string, records: readonly RejectedRecord[] = []) {
+  constructor(
+    code: BrokerErrorCode,
+    message: string,
+    { records = [], tellsLogStart = true }: { records?: readonly RejectedRecord[]; tellsLogStart?: boolean } = {},
+  ) {
     super(message)
     this.code = code
     this.records = records
+    this.tellsLogStart = tellsLogStart
   }
 }
 
@@ -45,6 +52,8 @@ export interface ValidatedBatch {
   /** -1 where the producer's timestamps are kept. */
   readonly logAppendTimeMs: number
 }
+
+const before = { tellsLogStart: false } as const
 
 const magicAt = 16
 const attributesAt = 21
@@ -62,7 +71,7 @@ export async function validateBatch(
 ): Promise<ValidatedBatch> {
   let batch = onlyBatch(records, Number(topic.config('max.message.bytes')))
   if (batch.codecId === zstdId && version < zstdSinceVersion) {
-    throw new RejectedBatch('UNSUPPORTED_COMPRESSION_TYPE', `zstd needs Produce version ${zstdSinceVersion}`)
+    throw new RejectedBatch('UNSUPPORTED_COMPRESSION_TYPE', `zstd needs Produce version ${zstdSinceVersion}`, before)
   }
   if (batch.isControl) throw new RejectedBatch('INVALID_RECORD', 'clients may not write control records')
   if (batch.isTransactional) throw new RejectedBatch('INVALID_TXN_STATE', 'this cluster does not serve transactions')
@@ -75,32 +84,30 @@ export async function validateBatch(
   if (batch.producerId >= 0 && (batch.baseSequence < 0 || batch.producerEpoch < 0)) {
     throw new RejectedBatch('INVALID_RECORD', `producer ${batch.producerId} sent no sequence number`)
   }
-  if (batch.timestampType === 'LogAppendTime') {
-    throw new RejectedBatch('INVALID_TIMESTAMP', 'only the broker may say that a batch has LogAppendTime')
-  }
   const takesLogAppendTime = topic.config('message.timestamp.type') === 'LogAppendTime'
   await checkRecords(batch, topic, takesLogAppendTime ? undefined : now)
   const compression = topic.config('compression.type')
   if (compression !== 'producer') batch = await recompressed(batch, compression, topic)
-  return takesLogAppendTime
-    ? { batch: withLogAppendTime(batch, now), logAppendTimeMs: now }
-    : { batch, logAppendTimeMs: -1 }
+  if (takesLogAppendTime) return { batch: withLogAppendTime(batch, now), logAppendTimeMs: now }
+  // The topic says whose time it is, whatever the producer says.
+  if (batch.timestampType === 'LogAppendTime') batch = withCreateTime(batch)
+  return { batch, logAppendTimeMs: -1 }
 }
 
 /** The field holds one whole batch of magic 2, with nothing after it, whose checksum is right. */
 function onlyBatch(records: Buffer | null, maxBytes: number): DefaultRecordBatch {
   if (records === null || records.length <= magicAt) {
-    throw new RejectedBatch('INVALID_RECORD', 'there is no batch in it')
+    throw new RejectedBatch('INVALID_RECORD', 'there is no batch in it', before)
   }
   const magic = records[magicAt]!
-  if (magic !== 2) throw new RejectedBatch('INVALID_RECORD', `batches have magic 2, not ${magic}`)
+  if (magic !== 2) throw new RejectedBatch('INVALID_RECORD', `batches have magic 2, not ${magic}`, before)
   const size = readInt32(records, lengthAt) + LOG_OVERHEAD_BYTES
   if (size < HEADER_BYTES || size > records.length) {
-    throw new RejectedBatch('CORRUPT_MESSAGE', `a batch of ${size} bytes came in ${records.length}`)
+    throw new RejectedBatch('CORRUPT_MESSAGE', `a batch of ${size} bytes came in ${records.length}`, before)
   }
-  if (size < records.length) throw new RejectedBatch('INVALID_RECORD', 'there is more than one batch in it')
+  if (size < records.length) throw new RejectedBatch('INVALID_RECORD', 'there is more than one batch in it', before)
   if (size > maxBytes)
-    throw new RejectedBatch('MESSAGE_TOO_LARGE', `a batch of ${size} bytes is over the limit of ${maxBytes}`)
+    throw new RejectedBatch('MESSAGE_TOO_LARGE', `a batch of ${size} bytes is over the limit of ${maxBytes}`, before)
   try {
     const batch = new DefaultRecordBatch(records)
     batch.verifyChecksum()
@@ -110,7 +117,7 @@ function onlyBatch(records: Buffer | null, maxBytes: number): DefaultRecordBatch
     return batch
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
-    throw new RejectedBatch('CORRUPT_MESSAGE', error.message)
+    throw new RejectedBatch('CORRUPT_MESSAGE', error.message, before)
   }
 }
 
@@ -139,8 +146,10 @@ async function checkRecords(batch: DefaultRecordBatch, topic: Topic, now: number
     if (!(error instanceof KafkaError)) throw error
     throw new RejectedBatch('INVALID_RECORD', error.message)
   }
-  if (keyless.length > 0) throw new RejectedBatch('INVALID_RECORD', 'records of a compacted topic need keys', keyless)
-  if (mistimed.length > 0) throw new RejectedBatch('INVALID_TIMESTAMP', 'timestamps are out of range', mistimed)
+  if (keyless.length > 0)
+    throw new RejectedBatch('INVALID_RECORD', 'records of a compacted topic need keys', { records: keyless })
+  if (mistimed.length > 0)
+    throw new RejectedBatch('INVALID_TIMESTAMP', 'timestamps are out of range', { records: mistimed })
 }
 
 /** The batch in the topic's own compression, if it is not in it already. */
@@ -168,6 +177,12 @@ function withLogAppendTime(batch: DefaultRecordBatch, now: number): DefaultRecor
   const bytes = Buffer.from(batch.bytes)
   writeInt16(bytes, attributesAt, batch.attributes | LOG_APPEND_TIME_BIT)
   writeInt64(bytes, maxTimestampAt, now)
+  return sealed(bytes)
+}
+
+function withCreateTime(batch: DefaultRecordBatch): DefaultRecordBatch {
+  const bytes = Buffer.from(batch.bytes)
+  writeInt16(bytes, attributesAt, batch.attributes & ~LOG_APPEND_TIME_BIT)
   return sealed(bytes)
 }
 

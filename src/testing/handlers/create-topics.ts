@@ -43,11 +43,11 @@ function create(
       assignments.length > 0 ? assigned(asked, state) : placed(asked.numPartitions, asked.replicationFactor, state)
     const configs = checkedConfigs(asked)
     const topic = validateOnly
-      ? new Topic(name, '', { configs, properties: state.properties, isInternal: false })
+      ? new Topic(name, state.uuid(), { configs, properties: state.properties, isInternal: false })
       : state.createTopic(name, placement, configs)
     return {
       name,
-      ...(version >= 7 && !validateOnly ? { topicId: topic.id } : {}),
+      ...(version >= 7 ? { topicId: topic.id } : {}),
       ...(version >= 5
         ? {
             numPartitions: placement.length,
@@ -107,8 +107,7 @@ function checkedConfigs({ configs }: CreatableTopic): Map<string, string> {
   const checked = new Map<string, string>()
   for (const { name, value } of configs) {
     if (!Object.hasOwn(topicConfigs, name)) throw new Refusal('INVALID_CONFIG', `topics have no config '${name}'`)
-    // A null value asks for the default.
-    if (value === null) continue
+    if (value === null) throw new Refusal('INVALID_CONFIG', `the config '${name}' needs a value`)
     const complaint = complaintAbout(topicConfigs[name]!, value)
     if (complaint !== undefined)
       throw new Refusal('INVALID_CONFIG', `the config '${name}' ${complaint}, not '${value}'`)

@@ -10,7 +10,7 @@ export const deleteGroups: AnyHandler = defineHandler({
   maxVersion: 2,
 
   handle: ({ groupsNames }, { groups, brokerId }) => ({
-    results: groupsNames.map((groupId) => {
+    results: [...new Set(groupsNames)].map((groupId) => {
       const refused = groups.refusal(groupId, brokerId)
       if (refused !== 0) return { groupId, errorCode: refused }
       const group = groups.group(groupId)

@@ -15,6 +15,12 @@ import { brokerResource, namedBroker, topicResource } from './config-resource.ts
 import { defineHandler, type AnyHandler, type RequestContext } from './handler.ts'
 import { Refusal } from './refusal.ts'
 
+/** What a broker is started as: nobody can set it. Both names mean the same since KRaft. */
+const identityConfigs: Readonly<Record<string, ConfigDefinition>> = {
+  'broker.id': { type: 'int', default: '-1' },
+  'node.id': { type: 'int', default: '-1' },
+}
+
 interface DescribedValue {
   readonly name: string
   readonly value: string
@@ -81,11 +87,13 @@ function subject(
   }
   const { properties } = state
   return {
-    definitions: brokerConfigs,
+    definitions: id === undefined ? brokerConfigs : { ...identityConfigs, ...brokerConfigs },
     // The default of all brokers is what was set for them while they run, and nothing else.
     valuesOf: (name) =>
-      properties
-        .values(name, id)
+      (Object.hasOwn(identityConfigs, name)
+        ? [{ value: String(id), source: configSources.staticBroker }]
+        : properties.values(name, id)
+      )
         .filter(({ source }) => id !== undefined || source === configSources.dynamicDefaultBroker)
         .map(({ value, source }) => ({ name, value: shown(name, value, state.defaultReplicationFactor), source })),
     isReadOnly: ({ dynamic }) => dynamic !== true,
@@ -112,7 +120,9 @@ function described(
     configSource: source,
     isSensitive: false,
     configType: configTypes[definition.type],
-    synonyms: includeSynonyms ? values : [],
+    synonyms: includeSynonyms
+      ? values.filter((behind) => behind.source !== configSources.default || definition.isUnsetOnBroker !== true)
+      : [],
     documentation: includeDocumentation ? '' : null,
   }
 }

@@ -47,7 +47,13 @@ export const fetch: AnyHandler = defineHandler({
   }),
 })
 
-const nothing = { highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, records: null } as const
+const nothing = {
+  highWatermark: -1,
+  lastStableOffset: -1,
+  logStartOffset: -1,
+  abortedTransactions: null,
+  records: Buffer.alloc(0),
+} as const
 
 type Opened =
   | { readonly errorCode: number }
@@ -194,7 +200,9 @@ function read(asked: readonly SessionPartition[], request: FetchRequest, context
         partition !== undefined && isFenced && context.version >= namesLeaderSince
           ? { currentLeader: currentLeaderOf(partition) }
           : {}
-      return { asked: entry, partition, data: { partitionIndex, errorCode, ...nothing, ...hint } }
+      // Kafka says so of what it has not looked for in a log.
+      const unread = partition === undefined ? { abortedTransactions: [] } : {}
+      return { asked: entry, partition, data: { partitionIndex, errorCode, ...nothing, ...unread, ...hint } }
     }
     const { log } = partition
     const diverging = context.version >= 12 ? divergence(partition, entry) : undefined

@@ -96,7 +96,7 @@ function alteredConfigs(
       after.delete(name)
       continue
     }
-    if (value === null) throw new Refusal('INVALID_CONFIG', `the config '${name}' needs a value`)
+    if (value === null) throw new Refusal('INVALID_REQUEST', `the config '${name}' needs a value`)
     let next: string
     switch (configOperation) {
       case set:

@@ -17,16 +17,19 @@ export const offsetCommit: AnyHandler = defineHandler({
 
   handle(request, context) {
     const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch: generationId } = request
-    const { groups, brokerId, state } = context
-    const refused = groups.refusal(groupId, brokerId)
-    if (refused !== 0) return refuseAll(request, refused)
-    const known = groups.group(groupId)
-    // Without a generation it is a tool, or a consumer that assigns itself: a group is made for it.
-    if (known === undefined && generationId >= 0) return refuseAll(request, brokerErrorNumber('ILLEGAL_GENERATION'))
-    const errorCode = known?.classic.checkCommit(memberId, groupInstanceId, generationId) ?? 0
-    if (errorCode !== 0) return refuseAll(request, errorCode)
-    const { offsets } = known ?? groups.groupOrNew(groupId)
+    const { groups, brokerId, state, version } = context
+    const check = (): number => {
+      const refused = groups.refusal(groupId, brokerId)
+      if (refused !== 0) return refused
+      const known = groups.group(groupId)
+      if (known !== undefined) return known.classic.checkCommit(memberId, groupInstanceId, generationId)
+      // Without a generation it is a tool, or a consumer that assigns itself: a group is made for it.
+      return generationId < 0 ? 0 : brokerErrorNumber(version >= 9 ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION')
+    }
+    const errorCode = check()
     const commit = (topic: string, partition: OffsetCommitRequestPartition): number => {
+      if (errorCode !== 0) return errorCode
+      const { offsets } = groups.groupOrNew(groupId)
       const metadata = partition.committedMetadata ?? ''
       if (metadata.length > state.properties.number('offset.metadata.max.bytes')) {
         return brokerErrorNumber('OFFSET_METADATA_TOO_LARGE')
@@ -43,6 +46,7 @@ export const offsetCommit: AnyHandler = defineHandler({
     }
     return answer(request, (topicIndex, partition) => {
       const { name, unknown } = nameOf(request.topics[topicIndex]!, context)
+      // Whoever the member is: what there is not, nobody commits.
       if (name === undefined || state.partition(name, partition.partitionIndex) === undefined) return unknown
       return commit(name, partition)
     })

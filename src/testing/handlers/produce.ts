@@ -86,8 +86,12 @@ async function append(
     }
   }
   try {
-    if (topic.isInternal) throw new RejectedBatch('INVALID_TOPIC_EXCEPTION', `'${topic.name}' is an internal topic`)
-    if (acks === -1 && partition.inSyncReplicas.length < Number(topic.config('min.insync.replicas'))) {
+    if (topic.isInternal) {
+      return refused(index, 'INVALID_TOPIC_EXCEPTION', `'${topic.name}' is an internal topic`)
+    }
+    // A partition with fewer replicas than that needs all of them.
+    const needed = Math.min(Number(topic.config('min.insync.replicas')), partition.replicas.length)
+    if (acks === -1 && partition.inSyncReplicas.length < needed) {
       throw new RejectedBatch('NOT_ENOUGH_REPLICAS', `${partition.inSyncReplicas.length} replicas are in sync`)
     }
     const now = state.clock.wallTime()
@@ -103,12 +107,17 @@ async function append(
     } else {
       const verdict = producers.judge(batch)
       if (verdict.kind === 'refuse')
-        return { ...refused(index), errorCode: verdict.errorCode, errorMessage: verdict.message }
+        return {
+          ...refused(index),
+          errorCode: verdict.errorCode,
+          errorMessage: verdict.message,
+          logStartOffset: log.logStartOffset,
+        }
       if (verdict.kind === 'duplicate') {
         ;({ baseOffset, timestamp } = verdict)
       } else {
         baseOffset = log.append(batch, partition.leaderEpoch)
-        producers.appended(batch, baseOffset, logAppendTimeMs)
+        producers.appended(batch, baseOffset, batch.maxTimestamp)
       }
     }
     partition.changed()
@@ -118,6 +127,7 @@ async function append(
     const { code, message, records: recordErrors } = error
     return {
       ...refused(index, code, message),
+      ...(error.tellsLogStart ? { logStartOffset: partition.log.logStartOffset } : {}),
       recordErrors: recordErrors.map(({ batchIndex, message: text }) => ({ batchIndex, batchIndexErrorMessage: text })),
     }
   }

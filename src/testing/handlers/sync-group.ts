@@ -13,13 +13,13 @@ export const syncGroup: AnyHandler = defineHandler({
 
   async handle(request, { groups, brokerId, version }) {
     const { groupId, assignments } = request
-    if (groupId === '') return refusal(brokerErrorNumber('INVALID_GROUP_ID'))
-    const refused = groups.refusal(groupId, brokerId)
-    if (refused !== 0) return refusal(refused)
     // Since version 5 the member says which protocol it means (KIP-559).
     if (version >= 5 && (request.protocolType === null || request.protocolName === null)) {
       return refusal(brokerErrorNumber('INCONSISTENT_GROUP_PROTOCOL'))
     }
+    if (groupId === '') return refusal(brokerErrorNumber('INVALID_GROUP_ID'))
+    const refused = groups.refusal(groupId, brokerId)
+    if (refused !== 0) return refusal(refused)
     const group = groups.group(groupId)
     if (group === undefined) return refusal(brokerErrorNumber('UNKNOWN_MEMBER_ID'))
     const copied = assignments.map(({ memberId, assignment }) => ({ memberId, assignment: Buffer.from(assignment) }))
