@@ -15,6 +15,8 @@ export type Flag = FlagBase &
   (
     | { readonly kind: 'switch' }
     | { readonly kind: 'text'; readonly placeholder: string }
+    /** Text, again and again. */
+    | { readonly kind: 'texts'; readonly placeholder: string }
     /** Text in which `\n`, `\t`, `\0`, `\xHH` and the like stand for bytes. */
     | { readonly kind: 'bytes'; readonly placeholder: string }
     | { readonly kind: 'number'; readonly placeholder: string; readonly least: number }
@@ -30,23 +32,25 @@ type ValueOf<F extends Flag> = F extends { kind: 'switch' }
   ? boolean
   : F extends { kind: 'text' }
     ? string
-    : F extends { kind: 'bytes' }
-      ? Buffer
-      : F extends { kind: 'number' }
-        ? number
-        : F extends { kind: 'numbers' }
-          ? readonly number[]
-          : F extends { kind: 'choice'; of: readonly (infer Choice)[] }
-            ? Choice
-            : F extends { kind: 'pairs' }
-              ? readonly (readonly [name: string, value: string])[]
-              : never
+    : F extends { kind: 'texts' }
+      ? readonly string[]
+      : F extends { kind: 'bytes' }
+        ? Buffer
+        : F extends { kind: 'number' }
+          ? number
+          : F extends { kind: 'numbers' }
+            ? readonly number[]
+            : F extends { kind: 'choice'; of: readonly (infer Choice)[] }
+              ? Choice
+              : F extends { kind: 'pairs' }
+                ? readonly (readonly [name: string, value: string])[]
+                : never
 
 /** What a command is given for its flags. A flag that was left out is undefined. */
 export type FlagValues<Table extends FlagTable> = { readonly [Name in keyof Table]: ValueOf<Table[Name]> | undefined }
 
 export function takesMany(flag: Flag): boolean {
-  return flag.kind === 'pairs' || flag.kind === 'numbers'
+  return flag.kind === 'pairs' || flag.kind === 'numbers' || flag.kind === 'texts'
 }
 
 /** The value that the text after a flag stands for. @throws UsageError saying what it should be */
@@ -55,6 +59,7 @@ export function readFlag(name: string, flag: Flag, given: string | boolean | rea
     case 'switch':
       return given
     case 'text':
+    case 'texts':
       return given
     case 'bytes':
       return unescape(`--${name}`, given as string)
