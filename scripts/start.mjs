@@ -1,40 +1,23 @@
 #!/usr/bin/env node
-/** `npm start`: runs examples/first-steps.mjs, on your broker (BOOTSTRAP_SERVERS) or on a real one started for it. */
-
-import { spawn } from 'node:child_process'
-import { join } from 'node:path'
-import { root } from './build.mjs'
-import { defaultVersion, howToHaveKafka, missingForKafka, startKafka } from './kafka.mjs'
-
-function runExample(bootstrapServers) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'examples', 'first-steps.mjs')], {
-      stdio: 'inherit',
-      env: { ...process.env, BOOTSTRAP_SERVERS: bootstrapServers },
-    })
-    child.on('error', reject)
-    child.on('exit', (code) => resolve(code ?? 1))
-  })
-}
+/** `npm start`: runs examples/first-steps.mjs, on your broker (BOOTSTRAP_SERVERS) or on the in-process cluster: Node and
+ *  nothing else is needed. */
 
 async function main() {
-  const given = process.env.BOOTSTRAP_SERVERS
-  if (given) return await runExample(given)
-  const missing = missingForKafka()
-  if (missing.length > 0) {
-    console.error(`There is no broker to talk to: this machine has no ${missing.join(' and no ')} to run one with.
-Either point the example at a broker of yours:
-    BOOTSTRAP_SERVERS=localhost:9092 npm start
-or let it start one. ${howToHaveKafka}.`)
-    return 1
+  if (process.env.BOOTSTRAP_SERVERS) {
+    console.log(`first steps on ${process.env.BOOTSTRAP_SERVERS}\n`)
+    await import('../examples/first-steps.mjs')
+    return
   }
-  console.log(`starting Kafka ${defaultVersion} for this run (the first time fetches it) …`)
-  const broker = await startKafka()
+  const { TestCluster } = await import('jackdaw/testing')
+  const cluster = await TestCluster.start({ brokers: 3 })
   try {
-    return await runExample(broker.bootstrapServers)
+    console.log(`first steps on a cluster of three brokers in this process: ${cluster.bootstrapServers}`)
+    console.log('(on brokers of yours: BOOTSTRAP_SERVERS=localhost:9092 npm start)\n')
+    process.env.BOOTSTRAP_SERVERS = cluster.bootstrapServers
+    await import('../examples/first-steps.mjs')
   } finally {
-    await broker.stop()
+    await cluster.close()
   }
 }
 
-process.exitCode = await main()
+await main()
