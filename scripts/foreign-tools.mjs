@@ -82,7 +82,8 @@ function main(command) {
     missing = missingForeignTools()
   }
   for (const { name, debian, python, why } of missing) {
-    const packages = debian === undefined ? `Python package ${python.packages}` : `Debian package ${debian.join(', ')}`
+    const packages =
+      debian === undefined ? `Python package ${python.packages.join(', ')}` : `Debian package ${debian.join(', ')}`
     console.error(`missing: ${name} (${packages}): ${why}`)
   }
   if (missing.length > 0) process.exitCode = 1

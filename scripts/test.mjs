@@ -5,6 +5,8 @@
  *
  *     npm test                          all suites that this machine can run
  *     npm test -- unit broker           some suites
+ *     npm test -- in-process            scenarios of real Kafka on the in-process cluster (also in-process/group)
+ *     npm test -- foreign               other clients on `jackdaw broker`
  *     npm test -- wire/records          test files whose path contains this
  *     npm test -- --write-minimum       commits to the number of tests that ran
  *
@@ -21,6 +23,7 @@ import { finished } from 'node:stream/promises'
 import { filesBelow, root } from './build.mjs'
 import { missingForeignTools } from './foreign-tools.mjs'
 import { defaultVersion, howToHaveKafka, missingForKafka, startKafka } from './kafka.mjs'
+import { startDevelopmentBroker } from './test/development-broker.mjs'
 import { startKeeper } from './test/keeper.mjs'
 
 const minute = 60_000
@@ -60,6 +63,24 @@ const suites = [
     fileMs: 3 * minute,
     kafka: true,
   },
+  {
+    name: 'foreign',
+    takes: (path) => path.startsWith('foreign/'),
+    concurrency: 2,
+    budgetMs: 3 * minute,
+    fileMs: 2.5 * minute,
+    tools: true,
+  },
+  {
+    // The same files once more, under names of their own.
+    name: 'in-process',
+    again: /^broker\/(?=(admin|consuming|group|producing)\.test\.js$)/,
+    takes: () => false,
+    concurrency: 2,
+    budgetMs: 4 * minute,
+    fileMs: 3 * minute,
+    kafka: true, // for Kafka's own clients
+  },
   { name: 'unit', takes: () => true, concurrency: true, budgetMs: 4 * minute, fileMs: 2 * minute },
 ].reverse()
 
@@ -68,9 +89,14 @@ function listFiles() {
   return filesBelow(testFolder)
     .filter((file) => file.endsWith('.test.js'))
     .sort()
-    .map((file) => {
+    .flatMap((file) => {
       const path = relative(testFolder, file).split(sep).join('/')
-      return { file, path, suite: order.find((suite) => suite.takes(path)) }
+      return [
+        { file, path, suite: order.find((suite) => suite.takes(path)) },
+        ...order
+          .filter(({ again }) => again?.test(path))
+          .map((suite) => ({ file, path: path.replace(suite.again, `${suite.name}/`), suite })),
+      ]
     })
 }
 
@@ -139,6 +165,23 @@ async function startBrokers(names) {
   }
 }
 
+/** Runs files that else run on real Kafka on the in-process cluster. */
+async function runInProcess(part) {
+  const before = { ...process.env }
+  const broker = await startDevelopmentBroker()
+  process.env.JACKDAW_TEST_BOOTSTRAP = broker.bootstrapServers
+  process.env.JACKDAW_TEST_TARGET = 'in-process'
+  try {
+    return await runFiles(part)
+  } finally {
+    for (const name of ['JACKDAW_TEST_BOOTSTRAP', 'JACKDAW_TEST_TARGET']) {
+      if (before[name] === undefined) delete process.env[name]
+      else process.env[name] = before[name]
+    }
+    await broker.stop()
+  }
+}
+
 function readMinimum() {
   return existsSync(minimumFile) ? JSON.parse(readFileSync(minimumFile, 'utf8')) : {}
 }
@@ -187,8 +230,11 @@ async function main() {
   if (skipped.length > 0 && process.env.JACKDAW_REQUIRE_BROKERS === '1') {
     problems.push(`suites on real brokers are required, and this machine has no ${lacking.join(', no ')}`)
   }
-  if (process.env.JACKDAW_REQUIRE_TOOLS === '1') {
-    problems.push(...missingForeignTools().map(({ name }) => `the foreign tool '${name}' is required and missing`))
+  const withTools = toRun.filter(({ suite }) => suite.tools).map(({ suite }) => suite.name)
+  const requireTools = process.env.JACKDAW_REQUIRE_TOOLS === '1'
+  const missingTools = withTools.length > 0 || requireTools ? missingForeignTools() : []
+  if (requireTools) {
+    problems.push(...missingTools.map(({ name }) => `the foreign tool '${name}' is required and missing`))
   }
 
   const kafkaSuites = toRun.filter(({ suite }) => suite.kafka).map(({ suite }) => suite.name)
@@ -197,7 +243,7 @@ async function main() {
   try {
     for (const part of toRun) {
       console.log(`\n── ${part.suite.name}: ${part.files.length} files ──`)
-      results.push({ ...part, counts: await runFiles(part) })
+      results.push({ ...part, counts: await (part.suite.again === undefined ? runFiles(part) : runInProcess(part)) })
     }
   } finally {
     await stopBrokers()
@@ -217,6 +263,13 @@ async function main() {
     console.log(
       `SKIPPED: suite '${suite.name}' (${files.length} files): no ${lacking.join(', no ')}. ${howToHaveKafka}`,
     )
+  }
+  for (const suite of withTools) {
+    for (const { name } of missingTools) {
+      console.log(
+        `SKIPPED: what suite '${suite}' does with ${name}, for it is missing: node scripts/foreign-tools.mjs install`,
+      )
+    }
   }
   const total = (key) => results.reduce((sum, { counts }) => sum + counts[key], 0)
   for (const key of ['tests', 'pass', 'fail', 'skipped', 'todo']) console.log(`ℹ ${key} ${total(key)}`)

@@ -112,6 +112,11 @@ export function kafka(): Promise<Kafka> {
   return shared
 }
 
+/** For a test's `skip` option: the reason where the target is the in-process cluster in the place of a real one. */
+export function notInProcess(why: string): string | false {
+  return process.env['JACKDAW_TEST_TARGET'] === 'in-process' && `the in-process cluster ${why}`
+}
+
 let shared: Promise<Kafka> | undefined
 
 async function findOrStart(): Promise<Kafka> {
