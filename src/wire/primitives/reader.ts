@@ -283,8 +283,12 @@ export class Reader {
       throw new ProtocolError(`${count} tagged fields do not fit in the ${this.remaining} bytes that are left`)
     }
     const outerEnd = this.#end
+    // The protocol wants tags in rising order. Another order does no harm, but a field that comes twice has no meaning.
+    const seen = count === 1 ? undefined : new Set<number>()
     for (let index = 0; index < count; index++) {
       const tag = this.uvarint()
+      if (seen?.has(tag)) throw new ProtocolError(`the tagged field ${tag} comes twice in one struct`)
+      seen?.add(tag)
       const size = this.uvarint()
       const fieldEnd = this.#offset + size
       if (fieldEnd > outerEnd) {

@@ -79,6 +79,12 @@ test('10,000 tagged fields are read, 10,001 are not', () => {
   assert.throws(() => reader('904e 0000').taggedFields({}, 0), refused)
 })
 
+test('a tagged field that comes twice in one struct is refused, wherever the other is', () => {
+  assert.throws(() => reader('02 05 00 05 00').taggedFields({}, 0), /tagged field 5 comes twice/)
+  assert.throws(() => reader('03 05 00 02 00 05 00').taggedFields({}, 0), refused)
+  reader('02 05 00 02 00').taggedFields({}, 0)
+})
+
 test('a tagged field that ends beyond the message is refused', () => {
   assert.throws(() => reader('01 00 05 0000').taggedFields({}, 0), refused)
   assert.throws(() => reader('01 00 ffffffff0f').taggedFields({}, 0), refused)
