@@ -1,10 +1,12 @@
 /**
- * A real three-node cluster for a test that crashes brokers or moves leaders. `npm test` keeps one for the whole run and
- * lends it to one test file at a time; a file run alone starts its own. After the loan dead nodes are started again.
+ * A three-node cluster for a test that crashes brokers or moves leaders: a real one, or with
+ * JACKDAW_TEST_TARGET=in-process an in-process one of the test's own. `npm test` keeps one real cluster for the whole run
+ * and lends it to one test file at a time; a file run alone starts its own. After the loan dead nodes are started again.
  */
 
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { TestCluster } from 'jackdaw/testing'
 import { askMetadata, defaultVersion, startKafka } from '#scripts/kafka.mjs'
 import { Kafka } from './kafka.ts'
 
@@ -56,6 +58,7 @@ export interface Ending {
 
 /** Borrows the cluster until the test (or, given `{ after }` of node:test, the file) has ended. */
 export async function kafkaCluster(t: Ending): Promise<BorrowedCluster> {
+  if (process.env['JACKDAW_TEST_TARGET'] === 'in-process') return await startInProcess(t)
   const keeper = process.env['JACKDAW_TEST_KEEPER']
   if (keeper !== undefined) return borrow(keeper, t)
   const version = process.env['JACKDAW_TEST_KAFKA_VERSION'] ?? defaultVersion
@@ -70,6 +73,41 @@ export async function kafkaCluster(t: Ending): Promise<BorrowedCluster> {
     log: () => Promise.resolve(node.log()),
   }))
   return new BorrowedCluster(cluster.version, cluster.bootstrapServers, nodes, () => cluster.healthy())
+}
+
+/** With what scripts/kafka/cluster.mjs sets for real ones. */
+async function startInProcess(t: Ending): Promise<BorrowedCluster> {
+  const cluster = await TestCluster.start({
+    brokers: 3,
+    properties: {
+      'auto.create.topics.enable': false,
+      'num.partitions': 3,
+      'offsets.topic.num.partitions': 5,
+      'group.min.session.timeout.ms': 1_000,
+    },
+  })
+  t.after(() => cluster.close())
+  const nodes = cluster.brokers.map(({ id, address }): ClusterNode => ({
+    id,
+    port: Number(address.slice(address.lastIndexOf(':') + 1)),
+    kill: async (signal = 'SIGKILL') => {
+      if (signal !== 'SIGKILL') throw new Error(`a broker of the in-process cluster cannot be sent ${signal}`)
+      await cluster.kill(id)
+    },
+    stop: () => cluster.kill(id),
+    restart: () => cluster.restart(id),
+    log: () => Promise.resolve(''),
+  }))
+  const healthy = (): Promise<void> => {
+    const down = cluster.brokers.filter(({ isUp }) => !isUp).map(({ id }) => id)
+    return down.length === 0 ? Promise.resolve() : Promise.reject(new Error(`down: broker ${down.join(', ')}`))
+  }
+  return new BorrowedCluster(
+    process.env['JACKDAW_TEST_KAFKA_VERSION'] ?? defaultVersion,
+    cluster.bootstrapServers,
+    nodes,
+    healthy,
+  )
 }
 
 interface Loan {
