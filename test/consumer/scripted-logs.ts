@@ -82,14 +82,16 @@ export class ScriptedLogs {
       versions = {},
       listen,
       clock = systemClock,
+      hangsUpOnNonsense = false,
     }: {
       brokers?: number
       versions?: Record<string, readonly [number, number] | null>
       listen?: Listen
       clock?: Clock
+      hangsUpOnNonsense?: boolean
     } = {},
   ): Promise<ScriptedLogs> {
-    const network = listen === undefined ? {} : { listen }
+    const network = { hangsUpOnNonsense, ...(listen === undefined ? {} : { listen }) }
     return new ScriptedLogs(await ScriptedCluster.start({}, { brokers, topics, versions, ...network }), clock)
   }
 

@@ -13,6 +13,7 @@ import { SyncGroup } from '#src/wire/messages/sync-group.js'
 import { gzip } from '#src/wire/compression/gzip.js'
 import { crc32c } from '#src/wire/records/crc32c.js'
 import { RecordBatchBuilder } from '#src/wire/records/record-batch-builder.js'
+import type { Listen } from '#src/testing/listener.js'
 import type { Simulation } from '#src/testing/simulation/index.js'
 import { LogKeeper } from '../producer/log-keeper.ts'
 import { batchOf, ScriptedLogs } from '../consumer/scripted-logs.ts'
@@ -34,11 +35,14 @@ export interface BadAnswer {
   readonly isBusy?: boolean
 }
 
-/** A broker with two records in the topic, and then bent. */
-export function brokerSetting({ bend }: BadAnswer): Setting {
+/** A broker with two records in the topic, and then bent; on the simulation's own network unless another is given. */
+export function brokerSetting({ bend }: Pick<BadAnswer, 'bend'>, listen?: Listen): Setting {
   return async (simulation) => {
-    const { listen, clock } = simulation
-    const logs = await ScriptedLogs.start({ [topic]: 1 }, { listen, clock })
+    const { clock } = simulation
+    const logs = await ScriptedLogs.start(
+      { [topic]: 1 },
+      { listen: listen ?? simulation.listen, clock, hangsUpOnNonsense: listen !== undefined },
+    )
     const keeper = new LogKeeper(logs.cluster.state)
     logs.cluster.on(Produce, keeper.handler)
     logs.append(topic, 0, ['a', 'b'])

@@ -52,19 +52,24 @@ export const limits = {
 /** The topic that everyone wants, and its only partition. */
 export const topic = 'orders'
 
-interface Running {
+export interface Running {
   readonly call: Promise<unknown>
   readonly close: () => Promise<void>
 }
 
-function begin(kind: ClientKind, connection: ClusterOptions, doors: Doors): Running {
+/** Makes a client and has it do what its kind is for. */
+export function begin(
+  kind: ClientKind,
+  connection: ClusterOptions,
+  doors: Doors,
+  { maxBlockMs, deliveryTimeoutMs }: { maxBlockMs: number; deliveryTimeoutMs: number } = limits,
+): Running {
   switch (kind) {
     case 'cluster': {
       const cluster = new Cluster(connection, doors)
       return { call: cluster.start().then(() => 'started'), close: () => cluster.close() }
     }
     case 'producer': {
-      const { maxBlockMs, deliveryTimeoutMs } = limits
       const producer = new Producer({ ...connection, maxBlockMs, deliveryTimeoutMs }, doors)
       return { call: producer.send({ topic, partition: 0, value: 'x' }), close: () => producer.close() }
     }

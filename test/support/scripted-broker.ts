@@ -70,6 +70,9 @@ export interface ScriptedBrokerOptions {
   readonly listen?: Listen
   /** Default 127.0.0.1. */
   readonly host?: string
+  /** Hangs up on a request that its handler throws at, as a broker does that cannot make sense of it. Without it the
+   *  test fails: a handler that throws is a mistake of the test. */
+  readonly hangsUpOnNonsense?: boolean
   /** By API name: the versions offered in place of all we know; null hides the API. */
   readonly versions?: Readonly<Record<string, readonly [number, number] | null>>
 }
@@ -300,6 +303,7 @@ export class ScriptedBroker {
           .then(() => this.#answer(received))
           .catch((error: unknown) => {
             socket.destroy()
+            if (this.#options.hangsUpOnNonsense === true) return
             // A handler's mistake must fail the test, not hang it.
             queueMicrotask(() => {
               throw error
