@@ -30,9 +30,9 @@ export interface ControlContext<Request, Response> {
   readonly connectionId: number
   /** Has the request, or another one in its place, handled as if there were no controls, and resolves to the answer, which may
    *  be changed and returned. For a Produce with acks 0, which has no answer, it resolves to undefined. */
-  handle(request?: Request): Promise<Init<Response> | undefined>
+  readonly handle: (request?: Request) => Promise<Init<Response> | undefined>
   /** Resolves after so many ms of the cluster's clock. */
-  delay(delayMs: number): Promise<void>
+  readonly delay: (delayMs: number) => Promise<void>
 }
 
 export type Control<Request, Response> = (

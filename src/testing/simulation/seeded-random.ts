@@ -58,7 +58,7 @@ export class SeededRandom implements Random {
     return choices[Math.floor(this.next() * choices.length)]!
   }
 
-  bytes(count: number): Buffer<ArrayBuffer> {
+  bytes(count: number): Buffer {
     const bytes = Buffer.alloc(count)
     for (let i = 0; i < count; i++) bytes[i] = this.#uint32() >>> 24
     return bytes

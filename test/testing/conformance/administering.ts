@@ -176,8 +176,8 @@ export const administering: readonly Script[] = [
         Object.fromEntries(
           defaults
             .filter(isAlike)
-            .map((config) => [config.name, config.value])
-            .sort(),
+            .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+            .map((config) => [config.name, config.value]),
         ),
       )
       const alter = (what: string, configs: [string, number, string | null][], more: object = {}) =>

@@ -13,7 +13,7 @@ import { Transcript } from './transcript.js'
 
 export interface Script {
   readonly name: string
-  run(stage: Stage): Promise<void>
+  readonly run: (stage: Stage) => Promise<void>
 }
 
 /** What a script plays on: a broker, a place to write down what it says, and names that nobody else uses. */
