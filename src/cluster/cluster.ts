@@ -437,7 +437,8 @@ export class Cluster {
         // A cluster that is just being started: its first broker answers before it knows of any, itself included.
         const waitMs = backoff.nextMs()
         if (this.clock.now() + waitMs >= deadline) {
-          throw new ConnectionError('the bootstrap servers answer, but know of no brokers', {
+          const servers = String(this.options.bootstrapServers)
+          throw new ConnectionError(`the bootstrap servers ${servers} answer, but know of no brokers`, {
             persistence: 'not-persisted',
           })
         }

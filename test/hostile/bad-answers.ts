@@ -113,7 +113,7 @@ export const badAnswers: readonly BadAnswer[] = [
   // Metadata
   {
     name: 'knows of no brokers',
-    cause: /know of no brokers/,
+    cause: /bootstrap servers broker-1:40001 answer, but know of no brokers/,
     meets: { cluster: 'fails', producer: 'fails', consumer: 'fails', admin: 'fails' },
     bend: metadata((response) => ({ ...response, brokers: [] })),
   },

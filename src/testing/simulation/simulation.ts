@@ -9,10 +9,11 @@
  * jumps to the next timer only when no turn is left. Nothing is read from real time, and nothing depends on how long code
  * takes.
  *
- * **What is outside**, and what is done about it. Importing a module for the first time reads files: before the clock
- * jumps, the driver waits until no file is being read, so a first import costs real time and no simulated time. Codecs,
- * which may compile WebAssembly, are loaded before the body begins. The thread pool (asynchronous zlib and crypto) is not
- * seen: what uses it inside a simulation must be wrapped in `hold`. Sockets and timers of Node's own have no place here.
+ * **What is outside**, and what is done about it. Importing a module for the first time reads files: before each step the
+ * driver waits until no file is being read, so that a first import costs real time, but no simulated time and no turn.
+ * Codecs, which may compile WebAssembly, are loaded before the body begins. The thread pool (asynchronous zlib and crypto)
+ * is not seen: what uses it inside a simulation must be wrapped in `hold`. Sockets and timers of Node's own have no place
+ * here.
  */
 
 import { systemClock } from '../../async/clock.ts'
@@ -161,12 +162,13 @@ export class Simulation {
         await Promise.race(this.#held).catch(() => {})
         continue
       }
-      const nextAt = this.clock.nextAt
-      if (nextAt === undefined || nextAt > moment) {
-        if (await filesWereRead()) continue
-        if (nextAt === undefined) {
-          throw new IllegalStateError(`nothing can happen any more at ${this.clock.now()} ms, and the simulation waits`)
-        }
+      // Before every step, not only when time passes: what an import holds up must not be overtaken by a turn.
+      if (await filesWereRead()) continue
+      const { nextAt } = this.clock
+      if (nextAt === undefined) {
+        throw new IllegalStateError(`nothing can happen any more at ${this.clock.now()} ms, and the simulation waits`)
+      }
+      if (nextAt > moment) {
         if (nextAt > endAt) throw new TimeoutError(`the simulation took longer than until ${endAt} ms of its time`)
         moment = nextAt
         steps = 0
