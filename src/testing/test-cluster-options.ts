@@ -4,7 +4,7 @@ import type { Clock } from '../async/clock.ts'
 import type { Random } from '../async/random.ts'
 import type { Logger } from '../diagnostics/logger.ts'
 import { anyFunction, anyObject, atLeast, either, having, nonEmptyString } from '../options/checks.ts'
-import type { OptionTable } from '../options/option-table.ts'
+import type { Check, OptionTable } from '../options/option-table.ts'
 import type { Listen } from './listener.ts'
 
 /** A topic that is there from the start. */
@@ -22,6 +22,8 @@ export interface TestClusterOptions {
   readonly brokers?: number
   /** Where they listen, and what the metadata names. Default: `'127.0.0.1'`. */
   readonly host?: string
+  /** A host for each broker, in order, where they shall differ: a simulated network parts hosts. Default: `host`. */
+  readonly hosts?: readonly string[]
   /** The first broker's port; the others have the ones after it. Default: 0, a free one for each. */
   readonly port?: number
   /** The racks of the brokers, in order; KIP-36. Default: none. */
@@ -49,9 +51,15 @@ export interface TestClusterOptions {
   readonly listen?: Listen
 }
 
+const arrayOfStrings: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')
+    ? undefined
+    : 'must be an array of strings'
+
 export const testClusterOptions: OptionTable<TestClusterOptions> = {
   brokers: { kafka: null, default: 1, check: atLeast(1, 100), about: 'How many brokers.' },
   host: { kafka: null, default: '127.0.0.1', check: nonEmptyString, about: 'Where the brokers listen.' },
+  hosts: { kafka: null, default: undefined, check: arrayOfStrings, about: 'A host for each broker, in order.' },
   port: {
     kafka: null,
     default: 0,
@@ -61,10 +69,7 @@ export const testClusterOptions: OptionTable<TestClusterOptions> = {
   racks: {
     kafka: 'broker.rack',
     default: undefined,
-    check: (value) =>
-      Array.isArray(value) && value.every((rack) => typeof rack === 'string')
-        ? undefined
-        : 'must be an array of strings',
+    check: arrayOfStrings,
     about: 'The racks of the brokers, in order.',
   },
   clusterId: { kafka: 'cluster.id', default: undefined, check: nonEmptyString, about: "The cluster's id." },

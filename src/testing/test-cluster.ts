@@ -59,7 +59,8 @@ export class TestCluster {
       nextConnectionId: () => ++this.#connections,
     }
     for (let index = 0; index < options.brokers; index++) {
-      this.#enter(options.port === 0 ? 0 : options.port + index, options.racks?.[index] ?? null)
+      const host = options.hosts?.[index] ?? options.host
+      this.#enter(host, options.port === 0 ? 0 : options.port + index, options.racks?.[index] ?? null)
     }
     for (const [name, topic] of Object.entries(options.topics ?? {})) {
       this.createTopic(name, typeof topic === 'number' ? { partitions: topic } : topic)
@@ -219,9 +220,13 @@ export class TestCluster {
   }
 
   /** Adds a broker and resolves to its id. It leads nothing until topics are made or leaders moved. */
-  async addBroker({ port = 0, rack = null }: { port?: number; rack?: string | null } = {}): Promise<number> {
+  async addBroker({
+    host = this.#host,
+    port = 0,
+    rack = null,
+  }: { host?: string; port?: number; rack?: string | null } = {}): Promise<number> {
     this.#open()
-    const broker = this.#enter(port, rack)
+    const broker = this.#enter(host, port, rack)
     try {
       await broker.start()
     } catch (error) {
@@ -310,9 +315,9 @@ export class TestCluster {
     await Promise.all(stopped)
   }
 
-  #enter(port: number, rack: string | null): Broker {
+  #enter(host: string, port: number, rack: string | null): Broker {
     const id = Math.max(0, ...this.#brokers.keys()) + 1
-    const entry: BrokerEntry = { id, host: this.#host, port, rack, isUp: true }
+    const entry: BrokerEntry = { id, host, port, rack, isUp: true }
     const broker = new Broker(entry, this.#shared)
     this.#state.brokers.set(id, entry)
     this.#brokers.set(id, broker)
