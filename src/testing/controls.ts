@@ -16,6 +16,8 @@ import { noAnswer, type Answer } from './handlers/handler.ts'
  * - `'cut'`: the request is handled, and the connection ends in the middle of the answer;
  * - `'silence'`: nothing is ever answered on this connection again;
  * - `undefined`: this control has nothing to say, the next one or the real handler answers.
+ *
+ * What a control throws is an uncaught exception of the process, which fails the test that runs.
  */
 export type ControlAnswer<Response> =
   Init<Response> | { readonly errorCode: BrokerErrorCode } | 'drop' | 'cut' | 'silence' | undefined
@@ -106,6 +108,12 @@ export class Controls {
             return answer === noAnswer ? undefined : (answer as Init<unknown>)
           },
         })) as ControlAnswer<unknown>
+      } catch (error) {
+        // A mistake in a test must fail the test: as the end of a connection, clients would only try again.
+        queueMicrotask(() => {
+          throw error
+        })
+        return { kind: 'drop' }
       } finally {
         entry.isBusy = false
       }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 
 import { Consumer } from '#src/consumer/consumer.js'
 import { BrokerError } from '#src/errors/broker-error.js'
@@ -280,7 +282,25 @@ describe('a control', () => {
     assert.deepEqual(seen, [2])
   })
 
-  test('for a broker or an API that is not there is refused', async (t) => {
+  test('that throws is an uncaught exception: a mistake in a test is not taken for a failing broker', () => {
+    const program = `
+      import { TestCluster } from '#src/testing/index.js'
+      import { ApiVersions } from '#src/wire/messages/api-versions.js'
+      import { connect } from 'node:net'
+      const cluster = await TestCluster.start()
+      cluster.control(ApiVersions, () => { throw new Error('my mistake') })
+      connect(Number(cluster.bootstrapServers.split(':')[1])).write(Buffer.from('0000000a0012000000000001ffff', 'hex'))
+    `
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /my mistake/)
+  })
+
+  test('for a broker that is not there is refused', async (t) => {
     const cluster = await clusterOf(t)
     assert.throws(() => cluster.control(Produce, () => 'drop', { broker: 7 }), InvalidArgumentError)
   })

@@ -78,7 +78,7 @@ test('members of a new group gather for as long as the delay says, and more may 
     assert.equal(joined.length, 2)
     assert.ok(clock.now() >= 3_000 && clock.now() < 10_000)
     // One is cut off without a word: its session times out, and the other has all.
-    await members[0]!.destroy()
+    members[0]!.destroy()
     const gone = clock.now()
     while (members[1]!.assignment().length < 2) await simulation.sleep(100)
     assert.ok(clock.now() - gone < 60_000)
