@@ -7,6 +7,7 @@ import {
   type OffsetFetchResponseGroup,
   type OffsetFetchResponsePartitions,
 } from '../../wire/messages/offset-fetch.ts'
+import { zeroUuid } from '../../wire/primitives/uuid.ts'
 import type { Group } from '../groups/group-coordinator.ts'
 import { defineHandler, type AnyHandler, type RequestContext } from './handler.ts'
 
@@ -57,7 +58,7 @@ function answerFor(
       groupId,
       topics: Array.from(group?.offsets ?? [], ([name, partitions]) => ({
         name,
-        ...(version >= 10 ? { topicId: state.topic(name)?.id ?? '' } : {}),
+        ...(version >= 10 ? { topicId: state.topic(name)?.id ?? zeroUuid } : {}),
         partitions: Array.from(partitions.keys(), (index) => committed(group, name, index)),
       })),
     }
