@@ -25,7 +25,6 @@ export const foreignTools = [
     why: "runs Kafka, and Kafka's own tools",
   },
   { name: 'mvn', check: ['mvn', '--version'], debian: ['maven'], why: "fetches Kafka's jars" },
-  { name: 'openssl', check: ['openssl', 'version'], debian: ['openssl'], why: 'makes certificates for TLS tests' },
   { name: 'kcat', check: ['kcat', '-V'], debian: ['kcat'], why: 'librdkafka as producer and consumer' },
   {
     name: 'python3',

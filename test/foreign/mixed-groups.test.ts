@@ -10,6 +10,10 @@ import { developmentBroker, withoutTools } from './development-broker.ts'
 import { range } from './kafkajs-range.ts'
 import { numbered, ourMember, until } from './support.ts'
 
+// Before the first test: a wait between two tests lets the runner believe that there are no more.
+const noKcat = await withoutTools('kcat')
+const noPython = await withoutTools('kcat', 'aiokafka')
+const noJava = await withoutTools('java', 'mvn', 'kcat')
 const broker = await developmentBroker({ after })
 
 interface Member {
@@ -90,7 +94,7 @@ async function shareAndTakeOver(topic: string, stays: Member, leaves: Member): P
   assert.deepEqual(stays.values.slice(2).toSorted(), alone)
 }
 
-test('kcat joins our group, and takes over when we leave', { skip: await withoutTools('kcat') }, async (t) => {
+test('kcat joins our group, and takes over when we leave', { skip: noKcat }, async (t) => {
   const topic = await broker.createTopic({ partitions: 4 })
   const groupId = uniqueName('group')
   const ours = await ourMember(broker, topic, { groupId, autoCommitIntervalMs: 100 })
@@ -101,7 +105,7 @@ test('kcat joins our group, and takes over when we leave', { skip: await without
   await shareAndTakeOver(topic, kcat, ours)
 })
 
-test('we join the group of kcat, and take over when it leaves', { skip: await withoutTools('kcat') }, async (t) => {
+test('we join the group of kcat, and take over when it leaves', { skip: noKcat }, async (t) => {
   const topic = await broker.createTopic({ partitions: 4 })
   const groupId = uniqueName('group')
   const kcat = kcatMember(t, topic, groupId)
@@ -114,24 +118,20 @@ test('we join the group of kcat, and take over when it leaves', { skip: await wi
   await shareAndTakeOver(topic, ours, kcat)
 })
 
-test(
-  'aiokafka joins the group of kcat, and takes over when it leaves',
-  { skip: await withoutTools('kcat', 'aiokafka') },
-  async (t) => {
-    const topic = await broker.createTopic({ partitions: 4 })
-    const group = uniqueName('group')
-    const kcat = kcatMember(t, topic, group)
-    await writeToEach(topic, ['first'])
-    await until('kcat reads', () => kcat.values.length === 1)
-    kcat.values.length = 0
-    const python = aiokafkaMember(broker, topic, group)
-    t.after(() => python.close())
-    await until('aiokafka has two', () => python.partitions() === 2)
-    await shareAndTakeOver(topic, python, kcat)
-  },
-)
+test('aiokafka joins the group of kcat, and takes over when it leaves', { skip: noPython }, async (t) => {
+  const topic = await broker.createTopic({ partitions: 4 })
+  const group = uniqueName('group')
+  const kcat = kcatMember(t, topic, group)
+  await writeToEach(topic, ['first'])
+  await until('kcat reads', () => kcat.values.length === 1)
+  kcat.values.length = 0
+  const python = aiokafkaMember(broker, topic, group)
+  t.after(() => python.close())
+  await until('aiokafka has two', () => python.partitions() === 2)
+  await shareAndTakeOver(topic, python, kcat)
+})
 
-test('kafkajs and ours share a group, and we take over', { skip: await withoutTools('kcat') }, async (t) => {
+test('kafkajs and ours share a group, and we take over', { skip: noKcat }, async (t) => {
   const topic = await broker.createTopic({ partitions: 4 })
   const groupId = uniqueName('group')
   const kafkajs = await kafkajsMember(t, topic, groupId)
@@ -143,25 +143,21 @@ test('kafkajs and ours share a group, and we take over', { skip: await withoutTo
   await shareAndTakeOver(topic, ours, kafkajs)
 })
 
-test(
-  'a Java member joins the group of kafkajs, and kafkajs takes over when it leaves',
-  { skip: await withoutTools('java', 'mvn', 'kcat') },
-  async (t) => {
-    const topic = await broker.createTopic({ partitions: 4 })
-    const groupId = uniqueName('group')
-    const kafkajs = await kafkajsMember(t, topic, groupId)
-    await until('kafkajs has all', () => kafkajs.partitions() === 4)
-    const java = broker.consoleConsumer(topic, { maxMessages: 2, args: ['--group', groupId] })
-    await until('kafkajs has two', () => kafkajs.partitions() === 2)
-    const together = numbered('together', 4)
-    await writeToEach(topic, together)
-    const javaRead = await java
-    await until('kafkajs has all again', () => kafkajs.partitions() === 4)
-    assert.deepEqual([...javaRead, ...kafkajs.values].toSorted(), together)
-    const described = await broker.toolOutput('ConsumerGroupCommand', ['--describe', '--group', groupId, '--members'])
-    assert.equal(linesOf(described).filter((line) => line.startsWith(groupId)).length, 1)
-  },
-)
+test('a Java member joins the group of kafkajs, and kafkajs takes over when it leaves', { skip: noJava }, async (t) => {
+  const topic = await broker.createTopic({ partitions: 4 })
+  const groupId = uniqueName('group')
+  const kafkajs = await kafkajsMember(t, topic, groupId)
+  await until('kafkajs has all', () => kafkajs.partitions() === 4)
+  const java = broker.consoleConsumer(topic, { maxMessages: 2, args: ['--group', groupId] })
+  await until('kafkajs has two', () => kafkajs.partitions() === 2)
+  const together = numbered('together', 4)
+  await writeToEach(topic, together)
+  const javaRead = await java
+  await until('kafkajs has all again', () => kafkajs.partitions() === 4)
+  assert.deepEqual([...javaRead, ...kafkajs.values].toSorted(), together)
+  const described = await broker.toolOutput('ConsumerGroupCommand', ['--describe', '--group', groupId, '--members'])
+  assert.equal(linesOf(described).filter((line) => line.startsWith(groupId)).length, 1)
+})
 
 test('clients without an assignor in common are not let into one group', async (t) => {
   const topic = await broker.createTopic()

@@ -26,7 +26,7 @@ interface RealCase {
 const longestMs = 4_000
 
 const tlsBroker = async (t: TestContext): Promise<number> => {
-  const broker = await ScriptedBroker.start({}, { tls: certificates().broker })
+  const broker = await ScriptedBroker.start({}, { tls: certificates.broker })
   t.after(() => broker.close())
   return broker.port
 }
@@ -75,9 +75,9 @@ const cases: readonly RealCase[] = [
   {
     name: 'a certificate is demanded and none is given',
     cause: /refused the TLS handshake: .*certificate/,
-    options: { tls: { ca: certificates().ca } },
+    options: { tls: { ca: certificates.ca } },
     serve: async (t) => {
-      const { ca, broker } = certificates()
+      const { ca, broker } = certificates
       const server = await ScriptedBroker.start(
         {},
         { tls: { ...broker, ca, requestCert: true, rejectUnauthorized: true } },

@@ -14,7 +14,7 @@ import { ScriptedBroker } from '../support/scripted-broker.ts'
 async function tlsBroker(t: TestContext, tls: TlsOptions = {}): Promise<ScriptedBroker> {
   const broker = await ScriptedBroker.start(
     { [Heartbeat.name]: () => ({ errorCode: 5 }) },
-    { tls: { ...certificates().broker, ...tls } },
+    { tls: { ...certificates.broker, ...tls } },
   )
   t.after(() => broker.close())
   return broker
@@ -23,7 +23,7 @@ async function tlsBroker(t: TestContext, tls: TlsOptions = {}): Promise<Scripted
 const localhost = (port: number): { host: string; port: number } => ({ host: 'localhost', port })
 
 test('TLS with an authority of one’s own carries requests, the name is sent, and long answers come whole', async (t) => {
-  const { ca } = certificates()
+  const { ca } = certificates
   const names: string[] = []
   const broker = await tlsBroker(t, {
     SNICallback: (name, done) => {
@@ -40,7 +40,7 @@ test('TLS with an authority of one’s own carries requests, the name is sent, a
 })
 
 test('an address in place of a name is checked against the certificate too', async (t) => {
-  const { ca, elsewhere } = certificates()
+  const { ca, elsewhere } = certificates
   const broker = await tlsBroker(t)
   await open(t, broker.port, { tls: { ca } })
   const other = await tlsBroker(t, elsewhere)
@@ -48,7 +48,7 @@ test('an address in place of a name is checked against the certificate too', asy
 })
 
 test('TLS runs over a stream of one’s own, and checks the name there as well', async (t) => {
-  const { ca, elsewhere } = certificates()
+  const { ca, elsewhere } = certificates
   const broker = await tlsBroker(t)
   const dial = streamDialer(() => connect(broker.port, '127.0.0.1'))
   const { connection } = await open(t, 1, { address: localhost(1), tls: { ca }, dial })
@@ -69,7 +69,7 @@ test('a certificate that no known authority signed is refused, for good', async 
 })
 
 test('a certificate for another host is refused', async (t) => {
-  const { ca, elsewhere } = certificates()
+  const { ca, elsewhere } = certificates
   const broker = await tlsBroker(t, elsewhere)
   await assert.rejects(open(t, broker.port, { address: localhost(broker.port), tls: { ca } }), (error) => {
     assert.ok(error instanceof AuthenticationError)
@@ -81,7 +81,7 @@ test('a certificate for another host is refused', async (t) => {
 })
 
 test('a broker that wants a certificate of the client gets it, and refuses whoever has none', async (t) => {
-  const { ca, client } = certificates()
+  const { ca, client } = certificates
   const broker = await tlsBroker(t, { ca, requestCert: true, rejectUnauthorized: true })
   const address = localhost(broker.port)
   const { connection } = await open(t, broker.port, { address, tls: { ca, ...client } })
@@ -95,14 +95,14 @@ test('a broker that wants a certificate of the client gets it, and refuses whoev
 })
 
 test('settings that do not fit together are told as the error of connecting', async (t) => {
-  const { ca, client, broker: other } = certificates()
+  const { ca, client, broker: other } = certificates
   const broker = await tlsBroker(t)
   const tls = { ca, cert: client.cert, key: other.key }
   await assert.rejects(open(t, broker.port, { address: localhost(broker.port), tls }), /could not connect to broker 1/)
 })
 
 test('what the broker’s TLS alert says is told, and is final', async (t) => {
-  const { ca } = certificates()
+  const { ca } = certificates
   const broker = await tlsBroker(t, { maxVersion: 'TLSv1.2' })
   await assert.rejects(
     open(t, broker.port, { address: localhost(broker.port), tls: { ca, minVersion: 'TLSv1.3' } }),

@@ -1,9 +1,4 @@
-/** Certificates for one test run, made by openssl: an authority, a broker's for `localhost`, one for another host. */
-
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+/** Certificates for tests of TLS, made by scripts/test-certificates.mjs. Nothing else trusts them, and no secret is in them. */
 
 export interface KeyAndCertificate {
   readonly key: string
@@ -19,50 +14,70 @@ export interface Certificates {
   readonly client: KeyAndCertificate
 }
 
-let made: Certificates | undefined
-
-export function certificates(): Certificates {
-  made ??= make()
-  return made
-}
-
-function make(): Certificates {
-  const folder = mkdtempSync(join(tmpdir(), 'jackdaw-certificates-'))
-  const file = (name: string): string => join(folder, name)
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' })
-  }
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const issue = (name: string, commonName: string, alternatives: string): KeyAndCertificate => {
-    openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${commonName}`)
-    writeFileSync(file(`${name}.ext`), `subjectAltName=${alternatives}\n`)
-    openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.pem`],
-    )
-    return { key: readFileSync(file(`${name}.key`), 'utf8'), cert: readFileSync(file(`${name}.pem`), 'utf8') }
-  }
-  try {
-    openssl(
-      'req',
-      '-x509',
-      ...newKey,
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=test authority',
-    )
-    return {
-      ca: readFileSync(file('ca.pem'), 'utf8'),
-      broker: issue('broker', 'localhost', 'DNS:localhost,IP:127.0.0.1'),
-      elsewhere: issue('elsewhere', 'elsewhere.example', 'DNS:elsewhere.example'),
-      client: issue('client', 'client', 'DNS:client.example'),
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+export const certificates: Certificates = {
+  ca: `-----BEGIN CERTIFICATE-----
+MIIBiTCCAS+gAwIBAgIUO4TF4nmY4gFbMh+qDplpahJYRA8wCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMTU1MjMxWhgPMjEy
+NjEwMjkxNTUyMzFaMBkxFzAVBgNVBAMMDnRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAE5cQC06OznK1BGWhZDIOZEl0ye+NIXcLmabuftmvf
+XvB0oEc60sWwzFcNEM7Cohp97ecDX+T6Lj65vGGctiCZRqNTMFEwHQYDVR0OBBYE
+FBFBX+zwDqcmaUf+ssjxk3w/5Zo5MB8GA1UdIwQYMBaAFBFBX+zwDqcmaUf+ssjx
+k3w/5Zo5MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAJ0eZqpK
+4/bOKVwwDU7fNAHZJQMiadEaJgftLzJkM4ngAiAMY/RqSBGT7/SqZblANUf3SwK9
+28dMPD3TxSSovuWqEw==
+-----END CERTIFICATE-----`,
+  broker: {
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgyTBdFbUdxn8CRiNF
+i/PY1gZzAUV3YNDB8L65Z9TW6GihRANCAAT9/hvIIzkYkzDytAAU9waqU0kquPSO
+Su+UR5L554E156O7wHoNVHbfFsDu7+lvIUgnm/HoG6sqNL+GPNRvlfr8
+-----END PRIVATE KEY-----`,
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBkDCCATWgAwIBAgIUcN00tG2BMlB9zXtZorTrSUdiebEwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMTU1MjMxWhgPMjEy
+NjEwMjkxNTUyMzFaMBQxEjAQBgNVBAMMCWxvY2FsaG9zdDBZMBMGByqGSM49AgEG
+CCqGSM49AwEHA0IABP3+G8gjORiTMPK0ABT3BqpTSSq49I5K75RHkvnngTXno7vA
+eg1Udt8WwO7v6W8hSCeb8egbqyo0v4Y81G+V+vyjXjBcMBoGA1UdEQQTMBGCCWxv
+Y2FsaG9zdIcEfwAAATAdBgNVHQ4EFgQU0q7s0zzRtXvSpDRtwi1uRcN6mYUwHwYD
+VR0jBBgwFoAUEUFf7PAOpyZpR/6yyPGTfD/lmjkwCgYIKoZIzj0EAwIDSQAwRgIh
+AL7Y4fRkwPJgqnzLwMMN2TwBfeS/XM41IYFZZlP8k5a2AiEAqHratm1canUWX7w3
+RMrerQfQZG53exEiwtY1VDmtpcs=
+-----END CERTIFICATE-----`,
+  },
+  elsewhere: {
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQglUP/YdkYPpJVSloB
+OF9hh5eD0vQtZE5V3bd26yKkfr6hRANCAAQgzTjILFT27Uab8CKaOgUurQflueLb
+B1nN1ZuE07TzDSsQ0XLu7QvH8zEEhu9zgjfRHSGTXH88/LDz4FN4OcDM
+-----END PRIVATE KEY-----`,
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBmDCCAT+gAwIBAgIUcN00tG2BMlB9zXtZorTrSUdiebIwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMTU1MjMxWhgPMjEy
+NjEwMjkxNTUyMzFaMBwxGjAYBgNVBAMMEWVsc2V3aGVyZS5leGFtcGxlMFkwEwYH
+KoZIzj0CAQYIKoZIzj0DAQcDQgAEIM04yCxU9u1Gm/AimjoFLq0H5bni2wdZzdWb
+hNO08w0rENFy7u0Lx/MxBIbvc4I30R0hk1x/PPyw8+BTeDnAzKNgMF4wHAYDVR0R
+BBUwE4IRZWxzZXdoZXJlLmV4YW1wbGUwHQYDVR0OBBYEFE7QqHDyc/h8zP914P2y
+f05jqIMvMB8GA1UdIwQYMBaAFBFBX+zwDqcmaUf+ssjxk3w/5Zo5MAoGCCqGSM49
+BAMCA0cAMEQCIBdaKDvM1WcqIBOJ7QARNYCYhrxJ1iaOC4Hh1VX//jPnAiA1pjX5
+yAvCUrnRuftGhriZwrHy1F2zqQb7kXoeUZCApQ==
+-----END CERTIFICATE-----`,
+  },
+  client: {
+    key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/Ph+PdBUGVNf31zw
+g7WbdbvD+5EcuvX1PL9MZ19mTBuhRANCAASxIheBlMBR4bg3QiFxNytoAj4kxdxs
+LME/2otYUtqVcx1YgD4P2R96MvKBAcz3/J1riI6vyT3XduxyMaRVyu8H
+-----END PRIVATE KEY-----`,
+    cert: `-----BEGIN CERTIFICATE-----
+MIIBjDCCATGgAwIBAgIUcN00tG2BMlB9zXtZorTrSUdiebMwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIyMTU1MjMxWhgPMjEy
+NjEwMjkxNTUyMzFaMBExDzANBgNVBAMMBmNsaWVudDBZMBMGByqGSM49AgEGCCqG
+SM49AwEHA0IABLEiF4GUwFHhuDdCIXE3K2gCPiTF3GwswT/ai1hS2pVzHViAPg/Z
+H3oy8oEBzPf8nWuIjq/JPdd27HIxpFXK7wejXTBbMBkGA1UdEQQSMBCCDmNsaWVu
+dC5leGFtcGxlMB0GA1UdDgQWBBR6jpWa9rsmnEX94Ys2u3hM+gM0CzAfBgNVHSME
+GDAWgBQRQV/s8A6nJmlH/rLI8ZN8P+WaOTAKBggqhkjOPQQDAgNJADBGAiEA/iyd
+6DOXVX509AomETSnD4fWBiitWpYeNW0qriDE8DkCIQCUsuJe7qPvFHdDsaeyM2HW
+ks4wndh1/Ys+AkQdZaCv6w==
+-----END CERTIFICATE-----`,
+  },
 }
