@@ -22,7 +22,7 @@ import { spec } from 'node:test/reporters'
 import { finished } from 'node:stream/promises'
 import { filesBelow, root } from './build.mjs'
 import { missingForeignTools } from './foreign-tools.mjs'
-import { defaultVersion, howToHaveKafka, missingForKafka, startKafka } from './kafka.mjs'
+import { defaultVersion, fetchKafka, howToHaveKafka, missingForKafka, startKafka } from './kafka.mjs'
 import { startDevelopmentBroker } from './test/development-broker.mjs'
 import { startKeeper } from './test/keeper.mjs'
 
@@ -241,6 +241,10 @@ async function main() {
   const stopBrokers = kafkaSuites.length > 0 ? await startBrokers(kafkaSuites) : async () => {}
   const results = []
   try {
+    // Once, and before the clock of any test runs: Kafka's own tools are in the same jars.
+    if (toRun.some(({ suite }) => suite.tools || suite.again) && missingForKafka().length === 0) {
+      await fetchKafka(process.env.JACKDAW_TEST_KAFKA_VERSION || defaultVersion)
+    }
     for (const part of toRun) {
       console.log(`\n── ${part.suite.name}: ${part.files.length} files ──`)
       results.push({ ...part, counts: await (part.suite.again === undefined ? runFiles(part) : runInProcess(part)) })
