@@ -6,7 +6,7 @@ import { developmentBroker, withoutTools } from './development-broker.ts'
 import { numbered, readWithOurs, until, variedRecords, writeWithOurs, type PlainRecord } from './support.ts'
 
 const skip = await withoutTools('aiokafka')
-const broker = await developmentBroker({ after })
+const broker = await developmentBroker({ after }, ['--brokers', '3'])
 const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
 interface Place {

@@ -76,7 +76,7 @@ test('the admin of kafkajs makes, lists, describes, widens and deletes topics', 
     [String(variedRecords.length), '0', '0'].map((high, partition) => ({ partition, offset: high, high, low: '0' })),
   )
   const { brokers, clusterId } = await admin.describeCluster()
-  assert.equal(brokers.length, 1)
+  assert.equal(brokers.length, broker.bootstrapServers.split(',').length)
   assert.ok(clusterId.length > 0)
   await admin.deleteTopics({ topics: [topic] })
   assert.ok(!(await admin.listTopics()).includes(topic))
