@@ -74,7 +74,8 @@ const suites = [
   {
     // The same files once more, under names of their own.
     name: 'in-process',
-    again: /^broker\/(?=(admin|command-line|consuming|consuming-failures|group|producing|producing-through-a-crash)\.test\.js$)/,
+    again:
+      /^broker\/(?=(admin|command-line|consuming|consuming-failures|group|producing|producing-through-a-crash)\.test\.js$)/,
     takes: () => false,
     concurrency: 2,
     budgetMs: 4 * minute,

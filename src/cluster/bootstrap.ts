@@ -84,7 +84,11 @@ export class Bootstrap {
     const deadline = clock.now() + timeoutMs
     const connection = await this.#settings.open(server, signal)
     try {
-      const response = await this.#settings.askMetadata(connection, Math.max(1, Math.ceil(deadline - clock.now())), signal)
+      const response = await this.#settings.askMetadata(
+        connection,
+        Math.max(1, Math.ceil(deadline - clock.now())),
+        signal,
+      )
       // After the end nobody would close what is kept.
       if (response.brokers.length > 0 || this.#kept?.isOpen || signal.aborted) connection.destroy()
       else this.#kept = connection

@@ -6,8 +6,6 @@ export const anyFunction: Check = (value) => (typeof value === 'function' ? unde
 
 export const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')
 
-export const string: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string')
-
 export const nonEmptyString: Check = (value) =>
   typeof value === 'string' && value.length > 0 ? undefined : 'must be a string that is not empty'
 
