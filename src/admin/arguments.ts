@@ -1,6 +1,7 @@
 /** Checks what a caller hands to Admin before anything is sent. Each complaint says what to give instead. */
 
 import { InvalidArgumentError } from '../errors/errors.ts'
+import { checkCallOptions } from '../options/call-options.ts'
 import { quote } from '../options/option-table.ts'
 
 export const int16Most = 32_767
@@ -36,9 +37,8 @@ export function checkWholeNumber(what: string, value: unknown, least: number, mo
 
 /** Options that are on or off, beside those that every call takes. */
 export function checkOptions(call: string, options: object, known: readonly string[]): void {
-  const all = [...known, 'timeoutMs', 'signal']
+  checkCallOptions(call, options, [...known, 'timeoutMs', 'signal'])
   for (const [name, value] of Object.entries(options)) {
-    if (!all.includes(name)) throw new InvalidArgumentError(`${call} has no option '${name}'; it has ${all.join(', ')}`)
     if (known.includes(name) && value !== undefined && typeof value !== 'boolean') {
       throw new InvalidArgumentError(`option '${name}' of ${call} must be true or false, not ${quote(value)}`)
     }

@@ -20,6 +20,9 @@ export interface GetManyOptions extends GetOneOptions {
   maxRecords?: number | undefined
 }
 
+export const getOneOptionNames: readonly string[] = ['partitions', 'signal']
+export const getManyOptionNames: readonly string[] = ['partitions', 'timeoutMs', 'maxRecords', 'signal']
+
 export interface CloseOptions {
   /** Whether the consumer leaves its group at once, or the group waits for its return (KIP-1092). Default `leave`. */
   group?: 'leave' | 'remain' | undefined

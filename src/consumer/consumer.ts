@@ -12,6 +12,7 @@ import type { KafkaError } from '../errors/kafka-error.ts'
 import type { ConsumerGroupMetadata } from '../model/consumer-group-metadata.ts'
 import type { OffsetAndMetadata, TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
+import { checkCallOptions } from '../options/call-options.ts'
 import { quote } from '../options/option-table.ts'
 import { AssignmentHost, type RebalanceListener } from './assignment-host.ts'
 import { committedOffsets } from './committed-offsets.ts'
@@ -31,6 +32,8 @@ import {
   wishFor,
   type CloseOptions,
   type ConsumerMetrics,
+  getManyOptionNames,
+  getOneOptionNames,
   type GetManyOptions,
   type GetOneOptions,
   type OffsetAndTimestamp,
@@ -370,7 +373,9 @@ export class Consumer {
    *
    * @throws ClosedError when the consumer is closed meanwhile; whatever ended the group; the signal's reason
    */
-  async getOne({ partitions, signal }: GetOneOptions = {}): Promise<ConsumerRecord> {
+  async getOne(options: GetOneOptions = {}): Promise<ConsumerRecord> {
+    checkCallOptions('getOne', options, getOneOptionNames)
+    const { partitions, signal } = options
     signal?.throwIfAborted()
     return await this.#handOut.one(filterOf(partitions), signal)
   }
@@ -380,6 +385,7 @@ export class Consumer {
    * handed out before, of the partitions asked for.
    */
   async getMany(options: GetManyOptions = {}): Promise<FetchedRecords> {
+    checkCallOptions('getMany', options, getManyOptionNames)
     const { partitions, timeoutMs, maxRecords = this.#options.maxPollRecords, signal } = options
     signal?.throwIfAborted()
     checkLimits(maxRecords, timeoutMs)
@@ -580,6 +586,11 @@ export class Consumer {
    */
   close(options: CloseOptions = {}): Promise<void> {
     const { group = 'leave' } = options
+    try {
+      checkCallOptions('close', options, ['group'])
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
     if (group !== 'leave' && group !== 'remain') {
       return Promise.reject(
         new InvalidArgumentError(`option 'group' of close is 'leave' or 'remain', not ${quote(group)}`),

@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionMetadata } from '../cluster/metadata.ts'
 import { ClosedError, InvalidArgumentError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
+import { checkCallOptions } from '../options/call-options.ts'
 import { quote } from '../options/option-table.ts'
 import type { Codec } from '../wire/compression/codec.ts'
 import { HEADER_BYTES } from '../wire/records/batch-layout.ts'
@@ -54,6 +55,8 @@ import {
 import { Sender } from './sender.ts'
 import type { PreparedRecord } from './waiting-room.ts'
 
+const waitOptionNames: readonly string[] = ['signal']
+
 /** How far a batch's header and the fields of a record may exceed the bytes of key and value, generously. */
 const mostOverheadBytes = 128
 /** What a record without headers takes in a batch beside its key and value, about. */
@@ -97,7 +100,7 @@ export class Producer {
   /**
    * @throws InvalidOptionError when an option is unknown, has a value it cannot have, or contradicts another one
    */
-  constructor(options: ProducerOptions, doors: Doors = systemDoors) {
+  constructor(options: ProducerOptions = {}, doors: Doors = systemDoors) {
     const given = options as ProducerOwnOptions & { cluster?: Cluster } & ClusterOptions
     const { cluster, owned, own } = clusterFor<ProducerOwnOptions>('Producer', given, producerOptions, doors)
     const resolved = readProducerOptions(own, cluster.options)
@@ -221,6 +224,7 @@ export class Producer {
       const headers = this.#check(topic.name, key, value, record)
       const partition = record.partition ?? -1
       const timestamp = record.timestamp ?? this.#cluster.clock.wallTime()
+      if (options !== undefined) checkCallOptions('send', options, waitOptionNames)
       const signal = options?.signal
       if (signal?.aborted) return Promise.reject(signal.reason as Error)
       const batch = this.#intake.tryPlace(topic, partition, timestamp, key, value, headers)
@@ -282,6 +286,7 @@ export class Producer {
    */
   sendBatch(topic: string, records: readonly BatchRecord[], options?: WaitOptions): Promise<SendBatchResult> {
     try {
+      if (options !== undefined) checkCallOptions('sendBatch', options, waitOptionNames)
       return this.#sendBatch(topic, records, options?.signal)
     } catch (error) {
       return Promise.reject(error as Error)
