@@ -65,10 +65,11 @@ export function runCommand([command, ...args], { stdin = '', timeoutMs = 60_000,
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: env === undefined ? process.env : { ...process.env, ...env },
-      timeout: timeoutMs,
       killSignal: 'SIGKILL',
       signal,
     })
+    // Not spawn's own timeout: a command that is not there would keep the process alive until it is over.
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     const startedAt = Date.now()
     const output = { stdout: [], stderr: [] }
     let size = 0
@@ -82,8 +83,12 @@ export function runCommand([command, ...args], { stdin = '', timeoutMs = 60_000,
     // The process may end before it read everything (EPIPE): its exit status says what matters.
     child.stdin.on('error', () => {})
     child.stdin.end(stdin)
-    child.on('error', reject)
+    child.on('error', (error) => {
+      clearTimeout(timer)
+      reject(error)
+    })
     child.on('close', (code, killedBy) => {
+      clearTimeout(timer)
       const stdout = Buffer.concat(output.stdout).toString()
       const stderr = Buffer.concat(output.stderr).toString()
       if (killedBy === null || signal?.aborted) {
