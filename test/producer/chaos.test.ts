@@ -16,7 +16,8 @@ function seeded(seed: number): () => number {
   }
 }
 
-const total = 3_000
+// Enough for several times the retries that are asked for below, however the machine's pace divides them into requests.
+const total = 9_000
 const partitions = 4
 
 for (const seed of [1, 2, 3, 4]) {
@@ -104,8 +105,7 @@ for (const seed of [1, 2, 3, 4]) {
     })
     const { retries, bufferUsedBytes, waiting, incompleteBatches, requestsInFlight, recordsAcknowledged } =
       producer.metrics()
-    // How many there are depends on the machine; without any nothing was put to the test.
-    assert.ok(retries >= 3, `${retries} retries`)
+    assert.ok(retries > 10, `${retries} retries`)
     assert.deepEqual([bufferUsedBytes, waiting, incompleteBatches, requestsInFlight], [0, 0, 0, 0])
     assert.equal(recordsAcknowledged, total)
     await producer.close()
