@@ -556,7 +556,11 @@ export class Consumer {
    */
   groupMetadata(): ConsumerGroupMetadata {
     const groupId = this.#options.groupId ?? this.#noGroup('have group metadata')
-    return this.#membership.identity() ?? { groupId, generationId: -1, memberId: '', groupInstanceId: null }
+    const { autoCommit } = this.#options
+    const identity = this.#membership.identity()
+    return identity === undefined
+      ? { groupId, generationId: -1, memberId: '', groupInstanceId: null, autoCommit }
+      : { ...identity, autoCommit }
   }
 
   /** Counters and gauges, as they are now. */

@@ -5,4 +5,9 @@ export interface ConsumerGroupMetadata {
   readonly generationId: number
   readonly memberId: string
   readonly groupInstanceId: string | null
+  /**
+   * Whether the consumer commits by itself what is finished. Then its offsets are not the transaction's to commit, and
+   * `sendOffsets` refuses them. Undefined: not known, as with values that were made by hand.
+   */
+  readonly autoCommit?: boolean | undefined
 }

@@ -83,6 +83,8 @@ test('a member joins with the id that the first answer gave it, and beats from t
     generationId: 1,
     memberId: 'member-1',
     groupInstanceId: null,
+    // A transaction must know: it refuses offsets that the consumer commits by itself.
+    autoCommit: true,
   })
   const lanes = (api: Parameters<typeof logs.cluster.requests>[0]) =>
     new Set(logs.cluster.requests(api).map(({ connection }) => connection))
