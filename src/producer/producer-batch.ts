@@ -60,6 +60,8 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   attempts = 0
   /** What the last attempt failed with. */
   lastError: KafkaError | undefined = undefined
+  /** While in flight: what it fails with if it comes back to be tried again. */
+  discardedWith: KafkaError | undefined = undefined
   /** Given at the first drain, for life. */
   stamp: BatchStamp | undefined = undefined
   /** How many records came by `send` or `sendBatch`; the others are told together. */

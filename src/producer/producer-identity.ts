@@ -1,26 +1,57 @@
-/** Who writes: the producer id, epoch and sequence numbers by which a broker knows a batch that it has already seen
- *  (KIP-98). This states what the sender asks; without idempotence nobody is known, and the answers are fixed. */
+/** Who writes: the producer id and epoch by which a broker knows a batch that it has already seen (KIP-98). This states
+ *  what the sender asks; without idempotence nobody is known, and the answers are fixed. */
 
-import type { TopicPartition } from '../model/topic-partition.ts'
-
-/** What is stamped on a batch when it is first drained, and stays with it through every retry. */
-export interface BatchStamp {
+export interface ProducerIdAndEpoch {
   /** -1: not idempotent. */
   readonly producerId: number
   readonly producerEpoch: number
+}
+
+/** What is stamped on a batch when it is first drained. */
+export interface BatchStamp extends ProducerIdAndEpoch {
+  /** The first record's number; the others follow. -1 without idempotence. */
   readonly baseSequence: number
+}
+
+/** The versions of Produce that may be spoken, within what both sides know. */
+export interface ProduceVersions {
+  readonly min: number
+  readonly max: number
 }
 
 export interface ProducerIdentity {
   /**
    * How many batches of one partition may be on their way at once. Without sequence numbers it is 1: a batch that is
-   * tried again could otherwise land behind the one sent after it.
+   * tried again could otherwise land behind the one sent after it. With them it is 5: a broker remembers so many.
    */
   readonly maxInFlightPerPartition: number
-  /** Called once for each batch, in the order in which a partition's batches are first drained. */
-  stamp(partition: TopicPartition, recordCount: number): BatchStamp
+  /** Batches carry the transactional bit, and requests the `transactionalId`. */
+  readonly isTransactional: boolean
+  readonly transactionalId: string | null
+  /** Brokers take a batch for a part of the transaction by Produce's version (KIP-890). */
+  readonly produceVersions: ProduceVersions
+  /** The id to write with; undefined while there is none: nothing is drained until the producer is woken. */
+  readonly current: ProducerIdAndEpoch | undefined
+  /** The sender wants to write, and `current` is undefined. May be called often; starts at most one attempt. */
+  request(): void
+  /**
+   * With what a partition goes on whose sequence numbers have a proven gap; undefined when it cannot: then the batch that
+   * ran into the gap fails.
+   */
+  successor(of: ProducerIdAndEpoch): ProducerIdAndEpoch | undefined
 }
 
-const nobody: BatchStamp = { producerId: -1, producerEpoch: -1, baseSequence: -1 }
+/** The oldest Produce that carries record batches of magic 2. */
+export const anyProduceVersion: ProduceVersions = { min: 3, max: 0x7fff }
 
-export const anonymous: ProducerIdentity = { maxInFlightPerPartition: 1, stamp: () => nobody }
+const nobody: ProducerIdAndEpoch = { producerId: -1, producerEpoch: -1 }
+
+export const anonymous: ProducerIdentity = {
+  maxInFlightPerPartition: 1,
+  isTransactional: false,
+  transactionalId: null,
+  produceVersions: anyProduceVersion,
+  current: nobody,
+  request: () => {},
+  successor: () => undefined,
+}

@@ -30,6 +30,8 @@ export interface IntakeOptions {
   readonly options: ResolvedProducerOptions
   /** Connects, if that was not done yet. */
   readonly start: () => Promise<unknown>
+  /** Hears of every call that waited and was refused, before the caller does. */
+  readonly refused: (reason: unknown) => void
 }
 
 /** What a record costs while it waits, beside its bytes. */
@@ -48,6 +50,7 @@ export class RecordIntake {
   readonly #epochs: FlushEpochs
   readonly #options: ResolvedProducerOptions
   readonly #start: () => Promise<unknown>
+  readonly #refused: (reason: unknown) => void
   readonly #topics = new Map<string, ProducedTopic>()
   readonly #room: WaitingRoom<RecordWaiter>
   /** Who waits for memory, in the order of the calls, whatever the topic. */
@@ -62,13 +65,14 @@ export class RecordIntake {
   #refusedBytes = 0
   #refusedWaitingBytes = 0
 
-  constructor({ cluster, accumulator, memory, epochs, options, start }: IntakeOptions) {
+  constructor({ cluster, accumulator, memory, epochs, options, start, refused }: IntakeOptions) {
     this.#cluster = cluster
     this.#accumulator = accumulator
     this.#memory = memory
     this.#epochs = epochs
     this.#options = options
     this.#start = start
+    this.#refused = refused
     this.#room = new WaitingRoom({
       clock: cluster.clock,
       capacity: options.bufferMemory,
@@ -439,6 +443,7 @@ export class RecordIntake {
   }
 
   #refuse(waiter: RecordWaiter, reason: unknown): void {
+    this.#refused(reason)
     waiter.refused(reason)
     this.#epochs.settled(waiter.epoch)
   }

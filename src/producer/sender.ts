@@ -1,6 +1,7 @@
 /** Takes ready batches to their leaders: one drain per broker, so that a slow one stalls no other, and per partition no
  *  more on its way than keeps the order. Knows neither records nor callers; what became of a batch it tells the batch. */
 
+import { Deferred } from '../async/deferred.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { MetadataSnapshot } from '../cluster/metadata.ts'
 import { ProtocolError, TimeoutError, UnsupportedVersionError } from '../errors/errors.ts'
@@ -22,7 +23,7 @@ import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
 import type { DrainGate } from './drain-gate.ts'
 import { errorsOf, surelyNotPersisted } from './produce-errors.ts'
 import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
-import type { ProducerIdentity } from './producer-identity.ts'
+import type { BatchStamp, ProducerIdentity } from './producer-identity.ts'
 import type { ProducerCounters } from './producer-metrics.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
 
@@ -51,8 +52,7 @@ interface BrokerDrain {
   inFlight: number
 }
 
-/** The oldest Produce that carries record batches of magic 2, and the first with each later thing. */
-const firstWithBatches = 3
+/** The first Produce with each later thing. */
 const firstWithZstd = 7
 const firstWithTopicIds = 13
 
@@ -70,6 +70,9 @@ export class Sender {
   #woken = false
   #stopped = false
   #inFlight = 0
+  /** Requests whose batches were not all dealt with yet. */
+  #unfinished = 0
+  #idle: Deferred<void> | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
@@ -89,6 +92,11 @@ export class Sender {
     queue.scheduled = true
     this.#ready.push(queue)
     this.#wake()
+  }
+
+  /** Looks at every partition that has something to send: what kept it from being sent may be gone. */
+  wakeAll(): void {
+    for (const { queue } of this.#accumulator.incomplete) this.schedule(queue)
   }
 
   /** New metadata: a partition that waits because of its leader need not, when it has another one now. */
@@ -122,6 +130,19 @@ export class Sender {
       this.#fail(batch, errorOf(batch))
     }
     this.#accumulator.stop()
+  }
+
+  /** Fails all that is not on its way, and what comes back to be tried again. Resolves when nothing is under way. */
+  discard(error: KafkaError): Promise<void> {
+    for (const batch of [...this.#accumulator.incomplete]) {
+      // Whoever heard of the one before may have dealt with this one.
+      if (batch.settled) continue
+      if (batch.inFlight) batch.discardedWith = error
+      else this.abandon(batch, error)
+    }
+    if (this.#unfinished === 0) return Promise.resolve()
+    this.#idle ??= new Deferred()
+    return this.#idle.promise
   }
 
   /** Fails a batch that is not on its way. */
@@ -173,9 +194,18 @@ export class Sender {
     }
   }
 
+  /** Whether the partition's first batch may be sent now, by whom it is sent. */
+  #isAllowed(queue: BatchQueue): boolean {
+    const { gate, identity } = this.#options
+    if (!gate.isOpen(queue)) return false
+    if (identity.current !== undefined) return true
+    identity.request()
+    return false
+  }
+
   /** Puts the partition at the end of its leader's queue. */
   #route(queue: BatchQueue): void {
-    if (!queue.hasReady || queue.retryAt > 0 || !this.#options.gate.isOpen(queue)) {
+    if (!queue.hasReady || queue.retryAt > 0 || !this.#isAllowed(queue)) {
       queue.scheduled = false
       return
     }
@@ -232,6 +262,11 @@ export class Sender {
         this.schedule(queue)
         continue
       }
+      if (!this.#isAllowed(queue)) {
+        drain.queues.shift()
+        queue.scheduled = false
+        continue
+      }
       const size = queue.batches[0]!.builder.sizeInBytes
       if (batches.length > 0 && bytes + size > maxRequestSize) break
       drain.queues.shift()
@@ -245,7 +280,8 @@ export class Sender {
   }
 
   #send(drain: BrokerDrain, taken: readonly ProducerBatch[]): void {
-    const { acks, counters } = this.#options
+    const { acks, counters, identity } = this.#options
+    const { min, max } = identity.produceVersions
     const batches: ProducerBatch[] = []
     const topics = new Map<string, Init<PartitionProduceData>[]>()
     for (const batch of taken) {
@@ -269,12 +305,14 @@ export class Sender {
     }
     const allIdsKnown = !namesById.has(zeroUuid)
     const request: Init<ProduceRequest> = {
+      transactionalId: identity.transactionalId,
       acks,
       timeoutMs: this.#cluster.options.requestTimeoutMs,
       topicData,
     }
     drain.inFlight++
     this.#inFlight++
+    this.#unfinished++
     counters.requestsSent++
     counters.batchesSent += batches.length
     const sentAt = this.#cluster.clock.now()
@@ -282,8 +320,8 @@ export class Sender {
       .send({ kind: 'broker', id: drain.node }, Produce, request, {
         lane: 'produce',
         expectResponse: acks !== 0,
-        minVersion: this.codec?.name === 'zstd' ? firstWithZstd : firstWithBatches,
-        maxVersion: allIdsKnown ? undefined : firstWithTopicIds - 1,
+        minVersion: this.codec?.name === 'zstd' ? Math.max(min, firstWithZstd) : min,
+        maxVersion: allIdsKnown ? max : Math.min(max, firstWithTopicIds - 1),
       })
       .then(
         (response) => {
@@ -307,7 +345,15 @@ export class Sender {
       .finally(() => {
         for (const batch of batches) this.schedule(batch.queue)
         if (drain.queues.length > 0) this.#wake()
+        if (--this.#unfinished > 0) return
+        this.#idle?.resolve()
+        this.#idle = undefined
       })
+  }
+
+  #stamp(): BatchStamp {
+    const { producerId, producerEpoch } = this.#options.identity.current!
+    return { producerId, producerEpoch, baseSequence: -1 }
   }
 
   /** The batch's bytes; undefined when they cannot be made, and the batch has failed. */
@@ -315,8 +361,9 @@ export class Sender {
     const { level, identity } = this.#options
     const { queue } = batch
     try {
-      batch.stamp ??= identity.stamp(queue, batch.count)
-      return batch.builder.seal({ ...batch.stamp, codec: this.codec, level })
+      batch.stamp ??= this.#stamp()
+      const { isTransactional } = identity
+      return batch.builder.seal({ ...batch.stamp, isTransactional, codec: this.codec, level })
     } catch (cause) {
       this.#accumulator.returned(batch)
       this.#fail(
@@ -402,7 +449,7 @@ export class Sender {
     // Not before: new metadata must not find the partition idle, and forget it with a batch that is to come back.
     this.#accumulator.returned(batch)
     if (batch.settled) return
-    if (errorCode === messageTooLarge && batch.count > 1) {
+    if (errorCode === messageTooLarge && batch.count > 1 && batch.discardedWith === undefined) {
       this.#divide(batch, errorsOf(batch, answer)(0))
       return
     }
@@ -449,8 +496,8 @@ export class Sender {
   #tryAgain(batch: ProducerBatch, node: number, error: KafkaError): void {
     const { queue } = batch
     batch.lastError = error
-    if (this.#stopped) {
-      this.#fail(batch, error)
+    if (this.#stopped || batch.discardedWith !== undefined) {
+      this.#fail(batch, batch.discardedWith ?? error)
       return
     }
     this.#options.counters.retries++
@@ -470,7 +517,8 @@ export class Sender {
   /** The broker takes no batch of this size: its records try again in halves or less (KIP-126). */
   #divide(batch: ProducerBatch, error: KafkaError): void {
     const { batchSize, level, pool, counters } = this.#options
-    const sealed = batch.builder.seal({ ...batch.stamp, codec: this.codec, level })
+    const { isTransactional } = this.#options.identity
+    const sealed = batch.builder.seal({ ...batch.stamp, isTransactional, codec: this.codec, level })
     const sizeLimit = Math.min(Math.max(batchSize, 1), Math.ceil(sealed.length / 2))
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length)
     const parts = splitRecordBatch(bytes, { sizeLimit, pool })
