@@ -65,6 +65,20 @@ export type {
 export type { ConfigResource, ConfigResourceType } from './admin/config-resources.ts'
 export type { ConfigEntry, ConfigSource, ConfigType, ConfigValue } from './admin/config-values.ts'
 
+export { deserializers, serializers, type Deserializers, type Serializers } from './model/standard-serdes.ts'
+export type {
+  DeserializeFunction,
+  Deserializer,
+  DeserializerObject,
+  SerdeHeaders,
+  SerdeHeaderValue,
+  SerializedBytes,
+  SerializeFunction,
+  Serializer,
+  SerializerObject,
+} from './model/serde.ts'
+export type { ConsumerInterceptor, InterceptedRecord, Interceptor, ProducerInterceptor } from './model/interceptor.ts'
+
 export { Cluster, type MetadataListener, type RefreshOptions, type TopicOptions } from './cluster/cluster.ts'
 export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
 export type { HostAndPort } from './network/address.ts'
@@ -93,6 +107,7 @@ export {
   InvalidOptionError,
   NoOffsetError,
   ProtocolError,
+  SerializationError,
   TimeoutError,
   UnsupportedCodecError,
   UnsupportedVersionError,

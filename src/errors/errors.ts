@@ -90,6 +90,13 @@ export class BufferFullError extends KafkaError {
   }
 }
 
+/** A serializer failed, or gave something that is no bytes: the record was not sent. What it threw is the `cause`. */
+export class SerializationError extends KafkaError {
+  constructor(message: string, options?: KafkaErrorOptions) {
+    super('SERIALIZATION_FAILED', message, false, { persistence: 'not-persisted', ...options })
+  }
+}
+
 /** A partition has no committed offset to start from, and nothing says where else to start. */
 export class NoOffsetError extends KafkaError {
   constructor(message: string, options?: KafkaErrorOptions) {
