@@ -85,6 +85,7 @@ export class ProducerCore {
 
   constructor({ name, cluster, ownsCluster, options, identity, gate, onRecordsFailed }: ProducerCoreInit) {
     const { acks, batchSize, bufferMemory, compression, deliveryTimeoutMs, lingerMs } = options
+    const { partitionerAvailabilityTimeoutMs: silentAfterMs } = options
     this.#name = name
     this.#cluster = cluster
     this.#ownsCluster = ownsCluster
@@ -110,6 +111,7 @@ export class ProducerCore {
       refused: (reason) => {
         this.#recordsFailed(reason)
       },
+      isSilent: silentAfterMs === 0 ? undefined : (node) => this.#sender.isSilent(node, silentAfterMs),
     })
     this.#sender = new Sender({
       cluster,

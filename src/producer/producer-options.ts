@@ -3,7 +3,7 @@
 import type { ClientOptions } from '../cluster/client.ts'
 import type { ResolvedClusterOptions } from '../cluster/cluster-options.ts'
 import { InvalidOptionError } from '../errors/errors.ts'
-import { anyFunction, atLeast, either, oneOf } from '../options/checks.ts'
+import { anyFunction, atLeast, boolean, either, oneOf } from '../options/checks.ts'
 import { readOptions, type Check, type OptionTable, type ResolvedOptions } from '../options/option-table.ts'
 import type { DeliveryFailure } from './delivery-errors.ts'
 import type { Partitioner } from './partitioner.ts'
@@ -47,6 +47,21 @@ export interface ProducerOwnOptions {
   /** Who chooses the partition of a record that does not name one. Default `'default'` (KIP-794). */
   partitioner?: Partitioner
   /**
+   * Whether the default partitioner chooses for records with a key as it does for those without: the key then says
+   * nothing of the partition, and there is no order by key. Default false.
+   */
+  partitionerIgnoreKeys?: boolean
+  /**
+   * Whether the default partitioner gives partitions with short queues more of the records without a key. False: all the
+   * same share. Default true.
+   */
+  partitionerAdaptivePartitioning?: boolean
+  /**
+   * For how long a broker may leave what it was sent unanswered before the default partitioner avoids its partitions for
+   * records without a key, in ms; 0: it never does. Default 0.
+   */
+  partitionerAvailabilityTimeoutMs?: number
+  /**
    * Hears of records that `enqueue` accepted and that then failed. `place.partition` is -1 when a record failed before
    * it had one.
    */
@@ -63,6 +78,8 @@ export type ResolvedProducerOptions = ResolvedOptions<ProducerOwnOptions, Defaul
 
 const codecNames = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const codecName = oneOf(...codecNames)
+
+const partitionerNames = ['default', 'murmur2-random', 'consistent-random'] as const
 
 const compression: Check = (value) => {
   if (typeof value !== 'object' || value === null)
@@ -151,8 +168,30 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
   partitioner: {
     kafka: 'partitioner.class',
     default: 'default',
-    check: either("must be 'default', 'murmur2-random' or a function", oneOf('default', 'murmur2-random'), anyFunction),
+    check: either(
+      `must be ${partitionerNames.map((name) => `'${name}'`).join(', ')} or a function`,
+      oneOf(...partitionerNames),
+      anyFunction,
+    ),
     about: 'Who chooses the partition of a record that does not name one.',
+  },
+  partitionerIgnoreKeys: {
+    kafka: 'partitioner.ignore.keys',
+    default: false,
+    check: boolean,
+    about: 'Whether the default partitioner chooses for records with a key as for those without.',
+  },
+  partitionerAdaptivePartitioning: {
+    kafka: 'partitioner.adaptive.partitioning.enable',
+    default: true,
+    check: boolean,
+    about: 'Whether partitions with short queues get more of the records without a key.',
+  },
+  partitionerAvailabilityTimeoutMs: {
+    kafka: 'partitioner.availability.timeout.ms',
+    default: 0,
+    check: atLeast(0),
+    about: 'After how long without an answer records without a key avoid a broker, in ms; 0 for never.',
   },
   onDeliveryError: {
     kafka: null,
@@ -186,11 +225,32 @@ export function readProducerOptions(
       `option 'bufferMemory' of Producer (${bufferMemory}) must hold at least one batch of batchSize (${batchSize}) bytes`,
     )
   }
+  requirePartitionerThatListens(own, options)
   return {
     ...options,
     // A request holds a batch at least.
     batchSize: Math.min(batchSize, options.maxRequestSize),
     // A default gives way to what was asked for: who sets a long requestTimeoutMs need not know of this one.
     deliveryTimeoutMs: Math.max(options.deliveryTimeoutMs, least),
+  }
+}
+
+/** What is asked of the default partitioner would be ignored by any other, and what asks for chance to be weighed needs
+ *  the weighing. */
+function requirePartitionerThatListens(own: ProducerOwnOptions, options: ResolvedProducerOptions): void {
+  const contradiction = (option: keyof ProducerOwnOptions, other: string): InvalidOptionError =>
+    new InvalidOptionError(option, `option '${option}' of Producer has no effect with ${other}: leave one of them out`)
+  if (options.partitioner !== 'default') {
+    const names = [
+      'partitionerIgnoreKeys',
+      'partitionerAdaptivePartitioning',
+      'partitionerAvailabilityTimeoutMs',
+    ] as const
+    const shown = typeof options.partitioner === 'string' ? `'${options.partitioner}'` : 'of your own'
+    const given = names.find((name) => own[name] !== undefined)
+    if (given !== undefined) throw contradiction(given, `a partitioner ${shown}`)
+  }
+  if (options.partitionerAvailabilityTimeoutMs > 0 && !options.partitionerAdaptivePartitioning) {
+    throw contradiction('partitionerAvailabilityTimeoutMs', 'partitionerAdaptivePartitioning: false')
   }
 }

@@ -10,10 +10,11 @@ import { BufferFullError, ConnectionError, InvalidArgumentError, TimeoutError } 
 import { KafkaError } from '../errors/kafka-error.ts'
 import { recordSizeUpperBound } from '../wire/records/record-batch-builder.ts'
 import type { BufferMemory } from './buffer-memory.ts'
+import { crc32 } from './crc32.ts'
 import type { FlushEpochs } from './flush-epochs.ts'
 import { LinkedLine } from './linked-line.ts'
 import { murmur2, murmur2OfAscii } from './murmur2.ts'
-import { askPartitioner, randomPartition } from './partitioner.ts'
+import { askPartitioner, randomPartition, type StickyPolicy } from './partitioner.ts'
 import type { ProducerBatch } from './producer-batch.ts'
 import type { ResolvedProducerOptions } from './producer-options.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
@@ -32,6 +33,8 @@ export interface IntakeOptions {
   readonly start: () => Promise<unknown>
   /** Hears of every call that waited and was refused, before the caller does. */
   readonly refused: (reason: unknown) => void
+  /** Whether a broker owes an answer for so long that records without a key avoid it; undefined: that is not asked. */
+  readonly isSilent: ((node: number) => boolean) | undefined
 }
 
 /** What a record costs while it waits, beside its bytes. */
@@ -52,6 +55,10 @@ export class RecordIntake {
   readonly #start: () => Promise<unknown>
   readonly #refused: (reason: unknown) => void
   readonly #topics = new Map<string, ProducedTopic>()
+  /** How a partition is chosen for records without a key. */
+  readonly #policy: StickyPolicy
+  readonly #ignoresKeys: boolean
+  readonly #hashesByCrc32: boolean
   readonly #room: WaitingRoom<RecordWaiter>
   /** Who waits for memory, in the order of the calls, whatever the topic. */
   readonly #memoryLine = new LinkedLine<RecordWaiter>()
@@ -65,7 +72,7 @@ export class RecordIntake {
   #refusedBytes = 0
   #refusedWaitingBytes = 0
 
-  constructor({ cluster, accumulator, memory, epochs, options, start, refused }: IntakeOptions) {
+  constructor({ cluster, accumulator, memory, epochs, options, start, refused, isSilent }: IntakeOptions) {
     this.#cluster = cluster
     this.#accumulator = accumulator
     this.#memory = memory
@@ -73,6 +80,14 @@ export class RecordIntake {
     this.#options = options
     this.#start = start
     this.#refused = refused
+    this.#policy = {
+      random: cluster.random,
+      batchSize: options.batchSize,
+      isAdaptive: options.partitionerAdaptivePartitioning,
+      isSilent,
+    }
+    this.#ignoresKeys = options.partitionerIgnoreKeys
+    this.#hashesByCrc32 = options.partitioner === 'consistent-random'
     this.#room = new WaitingRoom({
       clock: cluster.clock,
       capacity: options.bufferMemory,
@@ -101,7 +116,7 @@ export class RecordIntake {
   }
 
   #newTopic(name: string): ProducedTopic {
-    const topic: ProducedTopic = new TopicQueues(name, this.#cluster.clock.now())
+    const topic: ProducedTopic = new TopicQueues(name, this.#cluster.clock.now(), this.#policy)
     if (this.#isStarted) topic.update(this.#cluster.metadata)
     this.#topics.set(name, topic)
     this.#cluster.useTopics(this, this.#topics.keys())
@@ -337,48 +352,51 @@ export class RecordIntake {
       const chosen = askPartitioner(partitioner, context)
       return this.#accumulator.append(topic.queue(chosen), timestamp, key, value, headers)
     }
-    if (key !== null) {
-      let hash = typeof key === 'string' ? murmur2OfAscii(key) : murmur2(key)
+    if (key !== null && !this.#ignoresKeys && !(this.#hashesByCrc32 && key.length === 0)) {
+      let hash = typeof key !== 'string' ? this.#hash(key) : this.#hashesByCrc32 ? -1 : murmur2OfAscii(key)
       if (hash < 0) {
         // Encoded once: the batch takes the same bytes.
         key = Buffer.from(key as string)
-        hash = murmur2(key)
+        hash = this.#hash(key)
       }
       return this.#accumulator.append(topic.queue(hash % topic.partitionCount), timestamp, key, value, headers)
     }
-    if (partitioner === 'murmur2-random') {
+    if (partitioner !== 'default') {
       const chosen = randomPartition(topic, this.#cluster.random)
       return this.#accumulator.append(topic.queue(chosen), timestamp, key, value, headers)
     }
-    return this.#placeSticky(topic, timestamp, value, headers)
+    return this.#placeSticky(topic, timestamp, key, value, headers)
+  }
+
+  #hash(key: Uint8Array): number {
+    return this.#hashesByCrc32 ? crc32(key) : murmur2(key)
   }
 
   #placeSticky(
     topic: ProducedTopic,
     timestamp: number,
+    key: RecordBytes,
     value: RecordBytes,
     headers: readonly WrittenHeader[] | undefined,
   ): ProducerBatch | undefined {
-    const { batchSize } = this.#options
-    const { random } = this.#cluster
     const { sticky } = topic
-    const queue = topic.queue(sticky.partition(topic, random))
+    const queue = topic.queue(sticky.partition(topic))
     const { open } = queue
     if (open !== undefined) {
       const before = open.builder.sizeInBytes
-      if (open.builder.append(timestamp, null, value, headers)) {
-        sticky.wrote(open.builder.sizeInBytes - before, batchSize, topic, random)
+      if (open.builder.append(timestamp, key, value, headers)) {
+        sticky.wrote(open.builder.sizeInBytes - before, topic)
         return open
       }
       this.#accumulator.close(queue)
     }
-    const next = topic.queue(sticky.beginsBatch(recordSizeUpperBound(null, value, headers), batchSize, topic, random))
+    const next = topic.queue(sticky.beginsBatch(recordSizeUpperBound(key, value, headers), topic))
     const before = next.open?.builder.sizeInBytes ?? 0
     const joined = next.open
-    const batch = this.#accumulator.append(next, timestamp, null, value, headers)
+    const batch = this.#accumulator.append(next, timestamp, key, value, headers)
     if (batch !== undefined) {
       const bytes = batch.builder.sizeInBytes - (batch === joined ? before : 0)
-      sticky.wrote(bytes, batchSize, topic, random)
+      sticky.wrote(bytes, topic)
     }
     return batch
   }

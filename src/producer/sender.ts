@@ -20,6 +20,7 @@ import {
 import { zeroUuid } from '../wire/primitives/uuid.ts'
 import type { BufferPool } from '../wire/records/buffer-pool.ts'
 import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
+import { BrokerSilence } from './broker-silence.ts'
 import type { DrainGate } from './drain-gate.ts'
 import { errorsOf, surelyNotPersisted } from './produce-errors.ts'
 import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
@@ -66,6 +67,7 @@ export class Sender {
   /** Loaded before anything is ready. */
   codec: Codec | undefined = undefined
   readonly #drains = new Map<number, BrokerDrain>()
+  readonly #silence: BrokerSilence
   #ready: BatchQueue[] = []
   #woken = false
   #stopped = false
@@ -78,11 +80,22 @@ export class Sender {
     this.#options = options
     this.#cluster = options.cluster
     this.#accumulator = options.accumulator
+    this.#silence = new BrokerSilence(options.cluster.clock)
   }
 
   /** Requests that are under way. */
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Whether the broker was sent something, and has answered nothing for longer than this. */
+  isSilent(node: number, timeoutMs: number): boolean {
+    if (!this.#silence.isLongerThan(node, timeoutMs)) return false
+    if ((this.#drains.get(node)?.inFlight ?? 0) > 0) return true
+    for (const { queue } of this.#accumulator.incomplete) if (queue.failedNode === node) return true
+    // Nothing waits for it any more, and so nothing will tell that it is well again.
+    this.#silence.forget(node)
+    return false
   }
 
   /** Looks at the partition at the end of this turn of the event loop, if it has something to send. */
@@ -312,6 +325,7 @@ export class Sender {
     }
     drain.inFlight++
     this.#inFlight++
+    this.#silence.asked(drain.node)
     this.#unfinished++
     counters.requestsSent++
     counters.batchesSent += batches.length
@@ -327,6 +341,7 @@ export class Sender {
         (response) => {
           counters.requestLatencyMs = this.#cluster.clock.now() - sentAt
           this.#ended(drain)
+          this.#silence.answered(drain.node, drain.inFlight)
           if (acks === 0) for (const batch of batches) this.#acknowledge(batch, null, -1)
           else this.#answered(drain.node, batches, response, namesById)
         },

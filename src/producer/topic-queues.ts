@@ -4,7 +4,7 @@
 import type { MetadataSnapshot } from '../cluster/metadata.ts'
 import { LinkedLine, type Linked } from './linked-line.ts'
 import { PartitionQueue } from './partition-queue.ts'
-import { StickyChoice, type PartitionView } from './partitioner.ts'
+import { StickyChoice, type PartitionView, type StickyPolicy } from './partitioner.ts'
 import type { BatchQueue } from './producer-batch.ts'
 
 const none: readonly number[] = []
@@ -16,7 +16,7 @@ export class TopicQueues<Waiting extends Linked<Waiting>> implements PartitionVi
   readonly queues: (BatchQueue | undefined)[] = []
   /** Records that wait for the topic's partitions to be known. */
   readonly line: LinkedLine<Waiting> = new LinkedLine()
-  readonly sticky: StickyChoice = new StickyChoice()
+  readonly sticky: StickyChoice
   /** How many partitions the topic has; 0 until it is known. */
   partitionCount = 0
   availablePartitions: readonly number[] = none
@@ -27,15 +27,19 @@ export class TopicQueues<Waiting extends Linked<Waiting>> implements PartitionVi
   /** When a record last waited for the topic, or when it was first asked for. */
   usedAt: number
 
-  constructor(name: string, now: number) {
+  #leaders: ArrayLike<number> = none
+
+  constructor(name: string, now: number, policy: StickyPolicy) {
     this.name = name
     this.usedAt = now
+    this.sticky = new StickyChoice(policy)
   }
 
   /** Takes over what a snapshot says. One that does not know the topic changes nothing: it may come back. */
   update(snapshot: MetadataSnapshot): void {
     const leaders = snapshot.leaders(this.name)
     if (leaders.length === 0) return
+    this.#leaders = leaders
     this.partitionCount = leaders.length
     const available: number[] = []
     for (let partition = 0; partition < leaders.length; partition++) {
@@ -50,6 +54,10 @@ export class TopicQueues<Waiting extends Linked<Waiting>> implements PartitionVi
 
   queueLength(partition: number): number {
     return this.queues[partition]?.batches.length ?? -1
+  }
+
+  leader(partition: number): number {
+    return this.#leaders[partition] ?? -1
   }
 
   /** When a batch was last opened or a record last waited, on the clock of `clock.now()`. */

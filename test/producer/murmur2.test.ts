@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { crc32 } from '#src/producer/crc32.js'
 import { murmur2, murmur2OfAscii } from '#src/producer/murmur2.js'
-import { partitionOfKey } from '#src/producer/partitioner.js'
+
+// What Kafka's own tests say of murmur2, with its sign.
+const published: readonly (readonly [string, number])[] = [
+  ['21', -973932308],
+  ['foobar', -790332482],
+  ['a-little-bit-long-string', -985981536],
+  ['a-little-bit-longer-string', -1486304829],
+  ['lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8', -58897971],
+  ['abc', 479470107],
+]
 
 // Partitions of 1000 that Java's producer gives these keys.
 const ofJava: readonly (readonly [string | Uint8Array, number])[] = [
@@ -14,22 +24,40 @@ const ofJava: readonly (readonly [string | Uint8Array, number])[] = [
   [Uint8Array.of(0x00, 0x20), 742],
 ]
 
-test('keys land on the partitions that the Java client puts them on', () => {
-  for (const [key, partition] of ofJava) {
-    assert.equal(partitionOfKey(key, 1000), partition, `key ${String(key)}`)
-    const bytes = typeof key === 'string' ? Buffer.from(key) : key
-    assert.equal(partitionOfKey(bytes, 1000), partition, `key ${String(key)} as bytes`)
+test('hashes are those that Kafka publishes', () => {
+  for (const [key, hash] of published) {
+    assert.equal(murmur2(Buffer.from(key)), hash & 0x7fffffff, key)
+    assert.equal(murmur2OfAscii(key), hash & 0x7fffffff, key)
   }
 })
 
-test('a string is hashed as its UTF-8 bytes are, whatever is in it', () => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.integer({ min: 1, max: 5_000 }), (key, count) => {
-      const partition = partitionOfKey(key, count)
-      assert.equal(partition, murmur2(Buffer.from(key)) % count)
-      assert.ok(partition >= 0 && partition < count)
-    }),
-  )
+test('keys land on the partitions that the Java client puts them on', () => {
+  for (const [key, partition] of ofJava) {
+    if (typeof key === 'string') assert.equal(murmur2OfAscii(key) % 1000, partition, `key ${key}`)
+    assert.equal(murmur2(Buffer.from(key)) % 1000, partition, `key ${String(key)} as bytes`)
+  }
+})
+
+test('a key of a megabyte costs twenty times what one of 50 KB costs, and not its square', () => {
+  const timeOf = (hash: () => number): number => {
+    let best = Infinity
+    for (let i = 0; i < 15; i++) {
+      const startedAt = performance.now()
+      hash()
+      best = Math.min(best, performance.now() - startedAt)
+    }
+    return best
+  }
+  const [short, long] = [50_000, 1_000_000].map((length) => {
+    const bytes = Buffer.alloc(length, 'key')
+    const text = bytes.toString('latin1')
+    return [() => murmur2(bytes), () => murmur2OfAscii(text), () => crc32(bytes)]
+  })
+  short!.forEach((hash, i) => {
+    const [few, many] = [timeOf(hash), timeOf(long![i]!)]
+    // Twenty times as long; with a square it would be four hundred.
+    assert.ok(many < 100 * Math.max(few, 0.005), `${few} ms and ${many} ms`)
+  })
 })
 
 test('the hash of an ASCII string needs no encoding, and any other string says so', () => {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { askPartitioner, randomPartition, StickyChoice, type PartitionView } from '#src/producer/partitioner.js'
+import type { Random } from '#src/async/random.js'
+import {
+  askPartitioner,
+  randomPartition,
+  StickyChoice,
+  type PartitionView,
+  type StickyPolicy,
+} from '#src/producer/partitioner.js'
 
 function view(queueLengths: readonly number[], available = queueLengths.map((_, i) => i)): PartitionView {
   return {
@@ -8,6 +15,8 @@ function view(queueLengths: readonly number[], available = queueLengths.map((_, 
     partitionCount: queueLengths.length,
     availablePartitions: available,
     queueLength: (partition) => queueLengths[partition]!,
+    // Node 10 leads partition 0, node 11 partition 1, and so on.
+    leader: (partition) => 10 + partition,
   }
 }
 
@@ -17,34 +26,36 @@ function evenly(steps: number): { next(): number; uuid(): string } {
   return { next: () => (step++ % steps) / steps, uuid: () => '' }
 }
 
-function shares(of: PartitionView, throws: number): number[] {
-  const random = evenly(throws)
+function policy(random: Random, given: Partial<StickyPolicy> = {}): StickyPolicy {
+  return { random, batchSize: 100, isAdaptive: true, isSilent: undefined, ...given }
+}
+
+function shares(of: PartitionView, throws: number, given: Partial<StickyPolicy> = {}): number[] {
+  const shared = policy(evenly(throws), given)
   const counts = new Array<number>(of.partitionCount).fill(0)
-  for (let i = 0; i < throws; i++) counts[new StickyChoice().partition(of, random)]!++
+  for (let i = 0; i < throws; i++) counts[new StickyChoice(shared).partition(of)]!++
   return counts
 }
 
 test('records without a key stay with a partition for a batch and then go on', () => {
-  const choice = new StickyChoice()
-  const random = evenly(3)
+  const choice = new StickyChoice(policy(evenly(3)))
   const three = view([0, 0, 0])
-  const first = choice.partition(three, random)
-  choice.wrote(90, 100, three, random)
-  assert.equal(choice.partition(three, random), first, 'in the middle of a batch')
-  assert.equal(choice.beginsBatch(9, 100, three, random), first, 'a new batch, but its share is not used up')
-  choice.wrote(9, 100, three, random)
-  assert.notEqual(choice.beginsBatch(2, 100, three, random), first, 'a new batch after its share')
+  const first = choice.partition(three)
+  choice.wrote(90, three)
+  assert.equal(choice.partition(three), first, 'in the middle of a batch')
+  assert.equal(choice.beginsBatch(9, three), first, 'a new batch, but its share is not used up')
+  choice.wrote(9, three)
+  assert.notEqual(choice.beginsBatch(2, three), first, 'a new batch after its share')
 })
 
 test('after twice a batch a partition is left even in the middle of a batch', () => {
-  const choice = new StickyChoice()
-  const random = evenly(3)
+  const choice = new StickyChoice(policy(evenly(3)))
   const three = view([0, 0, 0])
-  const first = choice.partition(three, random)
-  choice.wrote(150, 100, three, random)
-  assert.equal(choice.partition(three, random), first)
-  choice.wrote(50, 100, three, random)
-  assert.notEqual(choice.partition(three, random), first)
+  const first = choice.partition(three)
+  choice.wrote(150, three)
+  assert.equal(choice.partition(three), first)
+  choice.wrote(50, three)
+  assert.notEqual(choice.partition(three), first)
 })
 
 test('partitions with short queues are chosen more often (KIP-794)', () => {
@@ -56,6 +67,20 @@ test('as long as a partition never had a queue, lengths do not count', () => {
   assert.deepEqual(shares(view([3, -1, 0]), 300), [100, 100, 100])
 })
 
+test('lengths do not count either where adaptive partitioning is off', () => {
+  assert.deepEqual(shares(view([3, 1, 0]), 300, { isAdaptive: false }), [100, 100, 100])
+})
+
+test('brokers that do not answer are left out, and the others share by their queues', () => {
+  const isSilent = (node: number): boolean => node === 11
+  assert.deepEqual(shares(view([3, 0, 0]), 500, { isSilent }), [100, 0, 400])
+  assert.deepEqual(shares(view([0, 0], [0, 1]), 30, { isSilent }), [30, 0])
+})
+
+test('when no broker answers, all are as good as any', () => {
+  assert.deepEqual(shares(view([3, 1, 0]), 300, { isSilent: () => true }), [100, 100, 100])
+})
+
 test('only partitions with a leader are chosen, unless none has one', () => {
   assert.deepEqual(shares(view([0, 0, 0], [1]), 30), [0, 30, 0])
   assert.deepEqual(shares(view([0, 0, 0], []), 30), [10, 10, 10])
@@ -63,10 +88,9 @@ test('only partitions with a leader are chosen, unless none has one', () => {
 })
 
 test('a partition of the day that is gone is chosen anew', () => {
-  const choice = new StickyChoice()
-  const random = { next: () => 0.99, uuid: () => '' }
-  assert.equal(choice.partition(view([0, 0, 0]), random), 2)
-  assert.equal(choice.partition(view([0]), random), 0)
+  const choice = new StickyChoice(policy({ next: () => 0.99, uuid: () => '' }))
+  assert.equal(choice.partition(view([0, 0, 0])), 2)
+  assert.equal(choice.partition(view([0])), 0)
 })
 
 test("a partitioner of the user's own must give a partition that exists", () => {

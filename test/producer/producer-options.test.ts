@@ -29,6 +29,9 @@ test("the defaults are Kafka's", () => {
     maxBlockMs: 60_000,
     compression: 'none',
     partitioner: 'default',
+    partitionerIgnoreKeys: false,
+    partitionerAdaptivePartitioning: true,
+    partitionerAvailabilityTimeoutMs: 0,
   })
 })
 
@@ -37,7 +40,7 @@ test('a wrong value is refused with the option and what it may be', () => {
   assert.match(refusal({ compression: 'zip' }).message, /'gzip'.*\{ codec, level \}.*not 'zip'/)
   assert.match(refusal({ compression: { codec: 'gzip', level: 1.5 } }).message, /level that is a whole number/)
   assert.match(refusal({ compression: { codec: 'gzip', lvl: 1 } }).message, /'lvl'/)
-  assert.match(refusal({ partitioner: 'crc' }).message, /'murmur2-random' or a function/)
+  assert.match(refusal({ partitioner: 'crc' }).message, /'murmur2-random', 'consistent-random' or a function/)
   for (const option of ['lingerMs', 'batchSize', 'maxRequestSize', 'bufferMemory', 'maxBlockMs', 'deliveryTimeoutMs']) {
     assert.equal(refusal({ [option]: -1 }).option, option)
   }
@@ -70,6 +73,17 @@ test('options that contradict each other are refused', () => {
   assert.equal(option, 'deliveryTimeoutMs')
   assert.match(message, /must be at least lingerMs \+ requestTimeoutMs \(5 \+ 1000 = 1005\)/)
   assert.equal(refusal({ bufferMemory: 100, batchSize: 101 }).option, 'bufferMemory')
+  for (const partitioner of ['consistent-random', 'murmur2-random', () => 0]) {
+    assert.equal(refusal({ partitioner, partitionerIgnoreKeys: true }).option, 'partitionerIgnoreKeys')
+    assert.equal(
+      refusal({ partitioner, partitionerAvailabilityTimeoutMs: 9 }).option,
+      'partitionerAvailabilityTimeoutMs',
+    )
+  }
+  assert.equal(
+    refusal({ partitionerAdaptivePartitioning: false, partitionerAvailabilityTimeoutMs: 9 }).option,
+    'partitionerAvailabilityTimeoutMs',
+  )
   const cluster = new Cluster({})
   assert.equal(refusal({ cluster, clientId: 'x' }).option, 'clientId')
   cluster.destroy()
