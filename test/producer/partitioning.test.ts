@@ -60,7 +60,7 @@ test(
       for (let i = 0; i < 40; i++) {
         found.add((await producer.send({ topic: 'orders', value: 'x'.repeat(180) })).partition)
       }
-      return [...found].sort()
+      return [...found].sort((a, b) => a - b)
     }
     assert.deepEqual(await met(), [0])
     answer()
