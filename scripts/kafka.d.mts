@@ -28,6 +28,13 @@ export interface RunResult {
 
 /** Runs a command to its end. */
 export declare function runCommand(command: readonly string[], options?: RunOptions): Promise<RunResult>
+/** The command line that runs one of Kafka's tools, by short name (`ConsoleConsumer`) or class. */
+export declare function javaCommand(options: {
+  version: string
+  name: string
+  args?: readonly string[]
+  heapMb?: number
+}): Promise<string[]>
 /** Runs one of Kafka's tools, by short name (`ConsoleConsumer`) or class, to its end. */
 export declare function javaTool(
   version: string,

@@ -18,11 +18,11 @@ import { parseArgs } from 'node:util'
 import { askMetadata, createTopic } from './kafka/bare-requests.mjs'
 import { startKafka } from './kafka/cluster.mjs'
 import { cacheFolder, defaultVersion, fetchKafka, howToHaveKafka, missingForKafka } from './kafka/distribution.mjs'
-import { javaTool, runCommand } from './kafka/java.mjs'
+import { javaCommand, javaTool, runCommand } from './kafka/java.mjs'
 
 export { askMetadata, createTopic, startKafka }
 export { defaultVersion, fetchKafka, howToHaveKafka, missingForKafka }
-export { javaTool, runCommand }
+export { javaCommand, javaTool, runCommand }
 
 const stateFile = join(cacheFolder, 'kafka', 'started.json')
 
