@@ -10,10 +10,11 @@ import type { Random } from '../async/random.ts'
 import { abortable, before, sleep, type WaitOptions } from '../async/wait.ts'
 import { guardedLogger, type Logger } from '../diagnostics/logger.ts'
 import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
-import { ClosedError, ConnectionError, TimeoutError } from '../errors/errors.ts'
+import { ClosedError, ConnectionError, InvalidArgumentError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import type { Connection } from '../network/connection.ts'
+import { topicNameComplaint } from '../options/topic-name.ts'
 import type { Api } from '../wire/api.ts'
 import { FindCoordinator } from '../wire/messages/find-coordinator.ts'
 import { Metadata } from '../wire/messages/metadata.ts'
@@ -273,7 +274,8 @@ export class Cluster {
   /**
    * Resolves to the topic's metadata once the topic is there with at least one partition.
    *
-   * Rejects with `BrokerError` at once when the topic is not allowed to us or its name is invalid, with
+   * Rejects with `InvalidArgumentError` when it is no name at all, with `BrokerError` at once when the topic is not
+   * allowed to us or the brokers find its name invalid, with
    * `UNKNOWN_TOPIC_OR_PARTITION` (or the code it had last) at the deadline, with `TimeoutError` when no broker answered
    * until then, or with the signal's reason.
    */
@@ -283,6 +285,8 @@ export class Cluster {
   ): Promise<TopicMetadata> {
     const known = this.#snapshot.topics.get(name)
     if (known !== undefined && isUsable(known)) return known
+    const complaint = topicNameComplaint(name)
+    if (complaint !== undefined) throw new InvalidArgumentError(`a topic ${complaint}`)
     const owner = {}
     this.useTopics(owner, [name])
     try {

@@ -5,6 +5,7 @@ import { InvalidArgumentError } from '../errors/errors.ts'
 import type { TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import { quote } from '../options/option-table.ts'
+import { topicNameComplaint } from '../options/topic-name.ts'
 import type { RebalanceListener } from './assignment-host.ts'
 import { checked, type Wish } from './subscription-state.ts'
 
@@ -71,8 +72,10 @@ export function wishFor(topics: readonly string[] | RegExp): Wish {
     throw new InvalidArgumentError(`topics are an array of names or a regular expression, not ${quote(topics)}`)
   }
   if (topics.length === 0) throw new InvalidArgumentError('a subscription names at least one topic')
-  const wrong = topics.find((topic) => typeof topic !== 'string' || topic === '') as unknown
-  if (wrong !== undefined) throw new InvalidArgumentError(`a topic is a string that is not empty, not ${quote(wrong)}`)
+  for (const topic of topics as unknown[]) {
+    const complaint = topicNameComplaint(topic)
+    if (complaint !== undefined) throw new InvalidArgumentError(`a topic ${complaint}`)
+  }
   return { kind: 'topics', topics: [...new Set(topics)] }
 }
 

@@ -4,6 +4,7 @@
 import { IllegalStateError, InvalidArgumentError } from '../errors/errors.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import { quote } from '../options/option-table.ts'
+import { topicNameComplaint } from '../options/topic-name.ts'
 import { PartitionState, type StartAt } from './partition-state.ts'
 
 /** What was asked for. */
@@ -175,9 +176,8 @@ export function checked(partition: TopicPartition): TopicPartition {
   if (typeof given !== 'object' || given === null) {
     throw new InvalidArgumentError(`a partition is given as { topic, partition }, not as ${quote(given)}`)
   }
-  if (typeof given.topic !== 'string' || given.topic === '') {
-    throw new InvalidArgumentError(`a topic is a string that is not empty, not ${quote(given.topic)}`)
-  }
+  const complaint = topicNameComplaint(given.topic)
+  if (complaint !== undefined) throw new InvalidArgumentError(`a topic ${complaint}`)
   if (!Number.isSafeInteger(given.partition) || given.partition! < 0) {
     throw new InvalidArgumentError(`a partition is a whole number of at least 0, not ${quote(given.partition)}`)
   }

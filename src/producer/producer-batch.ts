@@ -13,6 +13,11 @@ import type { RecordMetadata } from './producer-record.ts'
 /** A partition's queue, of the batches there are here. */
 export type BatchQueue = PartitionQueue<ProducerBatch>
 
+/** Counts the promises of `send` that are not settled: they too take memory. */
+export interface PromiseCount {
+  promises: number
+}
+
 export interface ProducerBatchInit {
   /** Counts batches in the order of their opening: the order that a partition's batches keep through every retry. */
   readonly number: number
@@ -24,6 +29,7 @@ export interface ProducerBatchInit {
   /** When its records fail if they are not acknowledged, on the clock of `clock.now()`. */
   readonly deadline: number
   readonly epoch: FlushEpoch
+  readonly unsettled: PromiseCount
 }
 
 /** Records of `send` that lie one behind the other in the batch and have one timestamp. */
@@ -79,6 +85,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   /** The batch it is a part of, and how many parts of its own are not settled yet. */
   #whole: ProducerBatch | undefined = undefined
   #unsettledParts = 0
+  readonly #unsettled: PromiseCount
 
   constructor(init: ProducerBatchInit) {
     super()
@@ -89,6 +96,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
     this.createdAt = init.createdAt
     this.deadline = init.deadline
     this.epoch = init.epoch
+    this.#unsettled = init.unsettled
   }
 
   get count(): number {
@@ -106,6 +114,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
     }
     this.#sent++
     this.#owned++
+    this.#unsettled.promises++
     // A promise that follows the batch's costs half of one with levers of its own, in time and memory. They follow in
     // the order in which they were made, so that one function serves all of them.
     return done.then(this.#next)
@@ -208,13 +217,16 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   #settle(outcome: Outcome): void {
     this.settled = true
     this.#outcome = outcome
-    this.#tell?.()
-    if (this.#whole !== undefined) this.#whole.#partSettled()
+    this.#told()
   }
 
   #partSettled(): void {
     this.#unsettledParts--
-    if (this.#unsettledParts > 0) return
+    if (this.#unsettledParts === 0) this.#told()
+  }
+
+  #told(): void {
+    this.#unsettled.promises -= this.#sent
     this.#tell?.()
     if (this.#whole !== undefined) this.#whole.#partSettled()
   }

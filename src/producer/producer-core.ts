@@ -23,6 +23,7 @@ import {
   copied,
   refusal,
   requireTopic,
+  requireTopicName,
   type BatchRecord,
   type ProducerRecord,
   type RecordMetadata,
@@ -376,7 +377,7 @@ export class ProducerCore {
   }
 
   async partitionsFor(topic: string, options: WaitOptions = {}): Promise<readonly PartitionMetadata[]> {
-    requireTopic(topic)
+    requireTopicName(topic)
     const { clock } = this.#cluster
     const { signal } = options
     const deadline = clock.now() + this.#options.maxBlockMs

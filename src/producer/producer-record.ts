@@ -4,6 +4,7 @@ import { types } from 'node:util'
 import { InvalidArgumentError } from '../errors/errors.ts'
 import type { RecordBytes } from '../model/produced-record.ts'
 import { quote } from '../options/option-table.ts'
+import { topicNameComplaint } from '../options/topic-name.ts'
 
 export type {
   BatchRecord,
@@ -32,9 +33,15 @@ export function requireBytes(value: unknown, what: string, topic: string): void 
 
 /** @throws InvalidArgumentError when it is no topic name at all; whether the cluster takes it is the broker's to say */
 export function requireTopic(topic: unknown): void {
-  if (typeof topic !== 'string' || topic.length === 0) {
-    throw refusal(`the topic of a record must be a string that is not empty, not ${quote(topic)}`)
-  }
+  // At each record only this; the rest is looked at where a topic is met first.
+  if (typeof topic === 'string' && topic.length > 0) return
+  requireTopicName(topic)
+}
+
+/** The whole of it, for a topic that was not met before. */
+export function requireTopicName(topic: unknown): void {
+  const complaint = topicNameComplaint(topic)
+  if (complaint !== undefined) throw refusal(`the topic of a record ${complaint}`)
 }
 
 /** @throws InvalidArgumentError when it is not milliseconds since 1970 */

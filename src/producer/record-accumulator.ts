@@ -114,6 +114,7 @@ export class RecordAccumulator {
       createdAt: now,
       deadline: now + this.#options.deliveryTimeoutMs,
       epoch: this.#options.epochs.accepted(),
+      unsettled: memory,
     })
     this.#incomplete.push(batch)
     queue.batches.push(batch)
@@ -212,6 +213,7 @@ export class RecordAccumulator {
         createdAt: batch.createdAt,
         deadline: batch.deadline,
         epoch: epochs.acceptedIn(batch.epoch),
+        unsettled: memory,
       })
       // What exceeds the account for a moment is bounded by one request's batches.
       memory.release(-builder.capacity)

@@ -17,7 +17,7 @@ import { murmur2, murmur2OfAscii } from './murmur2.ts'
 import { askPartitioner, randomPartition, type StickyPolicy } from './partitioner.ts'
 import type { ProducerBatch } from './producer-batch.ts'
 import type { ResolvedProducerOptions } from './producer-options.ts'
-import type { RecordBytes, WrittenHeader } from './producer-record.ts'
+import { requireTopicName, type RecordBytes, type WrittenHeader } from './producer-record.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
 import type { ProducedTopic, RecordWaiter } from './record-waiter.ts'
 import { TopicQueues } from './topic-queues.ts'
@@ -116,6 +116,7 @@ export class RecordIntake {
   }
 
   #newTopic(name: string): ProducedTopic {
+    requireTopicName(name)
     const topic: ProducedTopic = new TopicQueues(name, this.#cluster.clock.now(), this.#policy)
     if (this.#isStarted) topic.update(this.#cluster.metadata)
     this.#topics.set(name, topic)
@@ -294,7 +295,7 @@ export class RecordIntake {
 
   #hasRoom(): boolean {
     if (this.#memoryLine.size > 0) return false
-    if (this.#memory.available < Math.max(this.#options.batchSize, this.#refusedBytes)) return false
+    if (this.#memory.headroom < Math.max(this.#options.batchSize, this.#refusedBytes)) return false
     return this.#room.hasRoomFor(this.#refusedWaitingBytes)
   }
 
