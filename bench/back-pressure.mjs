@@ -14,14 +14,14 @@ import { parseArgs } from 'node:util'
 
 const { values: options } = parseArgs({
   options: {
-    records: { type: 'string', default: '10000000' },
-    size: { type: 'string', default: '100' },
-    partitions: { type: 'string', default: '6' },
+    'records': { type: 'string', default: '10000000' },
+    'size': { type: 'string', default: '100' },
+    'partitions': { type: 'string', default: '6' },
     'delay-ms': { type: 'string', default: '10' },
-    heedless: { type: 'boolean', default: false },
+    'heedless': { type: 'boolean', default: false },
     'limit-mib': { type: 'string', default: '200' },
-    verbose: { type: 'boolean', default: false },
-    broker: { type: 'boolean', default: false },
+    'verbose': { type: 'boolean', default: false },
+    'broker': { type: 'boolean', default: false },
   },
 })
 const topic = 'slow'
@@ -79,7 +79,9 @@ async function main() {
     lookedAt = performance.now()
     const { heapUsed, external, arrayBuffers } = process.memoryUsage()
     const mib = (bytes) => Math.round(bytes / 1_048_576)
-    console.error(`${settled()} settled: rss ${mib(rss)}, heap ${mib(heapUsed)}, external ${mib(external)}, buffers ${mib(arrayBuffers)} MiB`)
+    console.error(
+      `${settled()} settled: rss ${mib(rss)}, heap ${mib(heapUsed)}, external ${mib(external)}, buffers ${mib(arrayBuffers)} MiB`,
+    )
   }
   const value = Buffer.alloc(Number(options.size), 'x')
   for (let i = 0; i < total; i++) {
