@@ -19,6 +19,10 @@ export {
   type SendBatchFailure,
 } from './producer/delivery-errors.ts'
 
+export { TransactionalProducer, type TransactionalProducerMetrics } from './transactions/transactional-producer.ts'
+export type { TransactionalProducerOptions } from './transactions/transactional-producer-options.ts'
+export type { Transaction } from './transactions/transaction.ts'
+
 export { Consumer } from './consumer/consumer.ts'
 export type {
   CloseOptions,
@@ -79,9 +83,16 @@ export type {
 } from './model/serde.ts'
 export type { ConsumerInterceptor, InterceptedRecord, Interceptor, ProducerInterceptor } from './model/interceptor.ts'
 
-export { Cluster, type MetadataListener, type RefreshOptions, type TopicOptions } from './cluster/cluster.ts'
+export {
+  Cluster,
+  type MetadataListener,
+  type RefreshOptions,
+  type TopicOptions,
+  type VersionsOptions,
+} from './cluster/cluster.ts'
 export type { ClusterOptions, DialTarget } from './cluster/cluster-options.ts'
 export type { HostAndPort } from './network/address.ts'
+export type { BrokerVersions, VersionRange, VersionWish } from './network/api-versions.ts'
 export type { BrokerAddress, MetadataSnapshot, PartitionMetadata, TopicMetadata } from './cluster/metadata.ts'
 export type { CoordinatorType, Lane, Target } from './cluster/target.ts'
 export type { RequestInit, RetryOptions, SendOptions } from './cluster/send-options.ts'
@@ -102,6 +113,7 @@ export {
   ClosedError,
   ConnectionError,
   CorruptRecordError,
+  FencedError,
   IllegalStateError,
   InvalidArgumentError,
   InvalidOptionError,
@@ -109,6 +121,8 @@ export {
   ProtocolError,
   SerializationError,
   TimeoutError,
+  TransactionAbortedError,
+  TransactionOutcomeUnknownError,
   UnsupportedCodecError,
   UnsupportedVersionError,
 } from './errors/errors.ts'

@@ -13,6 +13,7 @@ import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
 import { ClosedError, ConnectionError, InvalidArgumentError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
+import type { BrokerVersions } from '../network/api-versions.ts'
 import type { Connection } from '../network/connection.ts'
 import { topicNameComplaint } from '../options/topic-name.ts'
 import type { Api } from '../wire/api.ts'
@@ -43,6 +44,11 @@ export interface TopicOptions extends WaitOptions {
 export interface RefreshOptions extends WaitOptions {
   /** When to give up, on the clock of `clock.now()`. Default `apiTimeoutMs` from now. */
   deadline?: number | undefined
+}
+
+export interface VersionsOptions extends WaitOptions {
+  /** The connection that is asked for. Default `shared`. */
+  lane?: Lane | undefined
 }
 
 export type MetadataListener = (snapshot: MetadataSnapshot, previous: MetadataSnapshot) => void
@@ -173,6 +179,18 @@ export class Cluster {
     } catch (error) {
       return Promise.reject(error as Error)
     }
+  }
+
+  /**
+   * What the broker for a target speaks, and at which levels the cluster runs its features, as this broker said when the
+   * connection was opened; opens one when there is none.
+   *
+   * Rejects as `send` does.
+   */
+  async versions(target: Target, { lane = 'shared', signal }: VersionsOptions = {}): Promise<BrokerVersions> {
+    signal?.throwIfAborted()
+    const connection = await abortable(Promise.resolve(this.#connectionFor(target, lane)), { signal })
+    return connection.versions
   }
 
   /**

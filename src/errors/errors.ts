@@ -103,3 +103,30 @@ export class NoOffsetError extends KafkaError {
     super('NO_OFFSET', message, false, options)
   }
 }
+
+/**
+ * Another producer took over the transactional id: it started later under the same id. Final: this one can do nothing
+ * more but be closed.
+ */
+export class FencedError extends KafkaError {
+  constructor(message: string, options?: KafkaErrorOptions) {
+    super('PRODUCER_FENCED', message, false, options)
+  }
+}
+
+/** The transaction was aborted, or has failed and can only be aborted: nothing of it counts. The next one may succeed. */
+export class TransactionAbortedError extends KafkaError {
+  constructor(message: string, options?: KafkaErrorOptions) {
+    super('TRANSACTION_ABORTED', message, false, options)
+  }
+}
+
+/**
+ * A commit was sent, and no answer told what became of it: the transaction is committed or aborted as a whole, and
+ * nobody here knows which.
+ */
+export class TransactionOutcomeUnknownError extends KafkaError {
+  constructor(message: string, options?: KafkaErrorOptions) {
+    super('TRANSACTION_OUTCOME_UNKNOWN', message, false, options)
+  }
+}

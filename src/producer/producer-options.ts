@@ -209,23 +209,24 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
 export function readProducerOptions(
   own: ProducerOwnOptions,
   connection: ResolvedClusterOptions,
+  owner = 'Producer',
 ): ResolvedProducerOptions {
-  const options = readOptions<ProducerOwnOptions, Defaulted>('Producer', producerOptions, own)
+  const options = readOptions<ProducerOwnOptions, Defaulted>(owner, producerOptions, own)
   const { lingerMs, bufferMemory, batchSize } = options
   const least = lingerMs + connection.requestTimeoutMs
   if (own.deliveryTimeoutMs !== undefined && options.deliveryTimeoutMs < least) {
     throw new InvalidOptionError(
       'deliveryTimeoutMs',
-      `option 'deliveryTimeoutMs' of Producer (${options.deliveryTimeoutMs}) must be at least lingerMs + requestTimeoutMs (${lingerMs} + ${connection.requestTimeoutMs} = ${least})`,
+      `option 'deliveryTimeoutMs' of ${owner} (${options.deliveryTimeoutMs}) must be at least lingerMs + requestTimeoutMs (${lingerMs} + ${connection.requestTimeoutMs} = ${least})`,
     )
   }
   if (bufferMemory < batchSize) {
     throw new InvalidOptionError(
       'bufferMemory',
-      `option 'bufferMemory' of Producer (${bufferMemory}) must hold at least one batch of batchSize (${batchSize}) bytes`,
+      `option 'bufferMemory' of ${owner} (${bufferMemory}) must hold at least one batch of batchSize (${batchSize}) bytes`,
     )
   }
-  requirePartitionerThatListens(own, options)
+  requirePartitionerThatListens(own, options, owner)
   return {
     ...options,
     // A request holds a batch at least.
@@ -237,9 +238,9 @@ export function readProducerOptions(
 
 /** What is asked of the default partitioner would be ignored by any other, and what asks for chance to be weighed needs
  *  the weighing. */
-function requirePartitionerThatListens(own: ProducerOwnOptions, options: ResolvedProducerOptions): void {
+function requirePartitionerThatListens(own: ProducerOwnOptions, options: ResolvedProducerOptions, owner: string): void {
   const contradiction = (option: keyof ProducerOwnOptions, other: string): InvalidOptionError =>
-    new InvalidOptionError(option, `option '${option}' of Producer has no effect with ${other}: leave one of them out`)
+    new InvalidOptionError(option, `option '${option}' of ${owner} has no effect with ${other}: leave one of them out`)
   if (options.partitioner !== 'default') {
     const names = [
       'partitionerIgnoreKeys',
