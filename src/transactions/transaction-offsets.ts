@@ -55,7 +55,7 @@ export class TransactionOffsets {
 
   /** Resolves when nothing is under way. Never rejects. */
   async settled(): Promise<void> {
-    await Promise.all(Array.from(this.#groups.values(), ({ running }) => running))
+    for (const { running } of this.#groups.values()) await running
   }
 
   async #run(state: GroupOffsets): Promise<void> {
