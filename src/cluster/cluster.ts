@@ -19,6 +19,7 @@ import { topicNameComplaint } from '../options/topic-name.ts'
 import type { Api } from '../wire/api.ts'
 import { FindCoordinator } from '../wire/messages/find-coordinator.ts'
 import { Metadata } from '../wire/messages/metadata.ts'
+import { zeroUuid } from '../wire/primitives/uuid.ts'
 import { Bootstrap } from './bootstrap.ts'
 import { parseBootstrapServers } from './bootstrap-servers.ts'
 import { BrokerPool } from './broker-pool.ts'
@@ -309,7 +310,6 @@ export class Cluster {
     this.useTopics(owner, [name])
     try {
       const backoff = this.newBackoff()
-      let mayCreate = allowAutoTopicCreation
       let lastCode: number | undefined
       for (;;) {
         let snapshot: MetadataSnapshot
@@ -325,9 +325,10 @@ export class Cluster {
         const code = topic === undefined || topic.error === 'NONE' ? 'UNKNOWN_TOPIC_OR_PARTITION' : topic.error
         lastCode = brokerErrorNumber(code)
         if (remedyForCode(lastCode) === 'none') throw new BrokerError(lastCode, `topic '${name}' cannot be used`)
-        if (mayCreate && code === 'UNKNOWN_TOPIC_OR_PARTITION') {
-          mayCreate = false
-          await this.#createTopic(name, deadline, signal)
+        // Again at each attempt: the broker creates it in the background, and what it tried may have come to nothing.
+        if (allowAutoTopicCreation && code === 'UNKNOWN_TOPIC_OR_PARTITION') {
+          const refusal = await this.#createTopic(name, deadline, signal)
+          if (refusal !== 0) throw new BrokerError(refusal, `topic '${name}' cannot be created`)
         }
         const waitMs = Math.min(backoff.nextMs(), deadline - this.clock.now())
         if (waitMs <= 0) throw new BrokerError(lastCode, `topic '${name}' did not appear in time`)
@@ -378,13 +379,24 @@ export class Cluster {
     return remedy
   }
 
-  /** Takes over a newer leader, by its epoch, that an answer to Produce or Fetch named (KIP-951). */
+  /**
+   * Takes over a newer leader, by its epoch, that an answer to Produce or Fetch named (KIP-951).
+   *
+   * @param topicId the topic that the answer spoke of; of one that was deleted and made anew meanwhile it says nothing
+   * @returns whether it was news
+   */
   learnLeader(
     partition: TopicPartition,
     leader: { readonly leaderId: number; readonly leaderEpoch: number },
     endpoints: readonly BrokerAddress[] = [],
-  ): void {
+    topicId: string = zeroUuid,
+  ): boolean {
+    const { topic } = partition
+    const current = this.#snapshot.topics.get(topic)?.topicId ?? zeroUuid
+    if (topicId !== zeroUuid && current !== zeroUuid && topicId !== current) return false
+    const epoch = this.#snapshot.leaderEpoch(topic, partition.partition)
     this.#swap(withLeader(this.#snapshot, partition, leader, endpoints))
+    return this.#snapshot.leaderEpoch(topic, partition.partition) > epoch
   }
 
   /** Waits between attempts: `retryBackoffMs`, doubling, up to `retryBackoffMaxMs`. */
@@ -577,14 +589,19 @@ export class Cluster {
     throw new ConnectionError('no broker of the cluster is known', { persistence: 'not-persisted' })
   }
 
-  /** Asking for metadata is how a client has a topic created; what the broker says of it, the next refresh says again. */
-  async #createTopic(name: string, deadline: number, signal: AbortSignal | undefined): Promise<void> {
-    await this.sendWithRetries(
+  /**
+   * Asking for metadata is how a client has a topic created. Resolves to the code of a refusal, which only this answer
+   * has, or 0: whatever else the broker says of the topic, the next refresh says again.
+   */
+  async #createTopic(name: string, deadline: number, signal: AbortSignal | undefined): Promise<number> {
+    const { topics } = await this.sendWithRetries(
       { kind: 'any' },
       Metadata,
       (version) => metadataRequest(new Set([name]), true, version),
       { deadline, signal },
     )
+    const { errorCode = 0 } = topics.find((topic) => topic.name === name) ?? {}
+    return finalRefusals.has(errorCode) ? errorCode : 0
   }
 
   /** Sleeps, but not beyond the cluster's end. */
@@ -619,6 +636,12 @@ export class Cluster {
     return result.value
   }
 }
+
+/** What a broker says of a topic that it does not create, and will not. Other codes pass: too few brokers, for instance. */
+const finalRefusals: ReadonlySet<number> = new Set([
+  brokerErrorNumber('TOPIC_AUTHORIZATION_FAILED'),
+  brokerErrorNumber('INVALID_TOPIC_EXCEPTION'),
+])
 
 function isUsable({ error, partitions }: TopicMetadata): boolean {
   return error === 'NONE' && partitions.length > 0

@@ -239,6 +239,8 @@ export class RecordIntake {
         this.#topics.delete(topic.name)
         this.#lastTopic = undefined
         forgot = true
+      } else if (snapshot.topics.get(topic.name)?.error === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        this.#restore(topic)
       }
     }
     if (forgot) this.#cluster.useTopics(this, this.#topics.keys())
@@ -413,6 +415,23 @@ export class RecordIntake {
       .finally(() => {
         topic.lookedUp = false
         this.#lastErrors.delete(topic)
+        if (topic.line.size > 0) this.#lookUp(topic)
+      })
+  }
+
+  /** Records are queued for a topic that was deleted: brokers that create topics create it again, as for a first record. */
+  #restore(topic: ProducedTopic): void {
+    if (topic.lookedUp || topic.partitionCount === 0 || this.#closing.signal.aborted) return
+    topic.lookedUp = true
+    const { clock, options } = this.#cluster
+    const deadline = clock.now() + options.retryBackoffMaxMs
+    this.#cluster
+      .topic(topic.name, { deadline, signal: this.#closing.signal, allowAutoTopicCreation: true })
+      .catch(() => {
+        // What is queued waits on, and expires by itself; the next metadata asks again.
+      })
+      .finally(() => {
+        topic.lookedUp = false
         if (topic.line.size > 0) this.#lookUp(topic)
       })
   }

@@ -409,17 +409,19 @@ export class Sender {
     response: ProduceResponse,
     namesById: ReadonlyMap<string, string>,
   ): void {
-    const answers = new Map<string, Map<number, PartitionProduceResponse>>()
+    const answers = new Map<string, { topicId: string; partitions: Map<number, PartitionProduceResponse> }>()
     for (const { name, topicId, partitionResponses } of response.responses) {
       const topic = name === '' ? (namesById.get(topicId) ?? topicId) : name
-      answers.set(topic, new Map(partitionResponses.map((partition) => [partition.index, partition])))
+      const partitions = new Map(partitionResponses.map((partition) => [partition.index, partition]))
+      answers.set(topic, { topicId, partitions })
     }
     for (const batch of batches) {
       const { topic, partition } = batch.queue
-      const answer = answers.get(topic)?.get(partition)
+      const { topicId = zeroUuid, partitions } = answers.get(topic) ?? {}
+      const answer = partitions?.get(partition)
       if (answer === undefined) this.#notAnswered(batch, node)
       else if (answer.errorCode === 0) this.#acknowledge(batch, answer.baseOffset, answer.logAppendTimeMs)
-      else this.#refused(node, batch, answer, response)
+      else this.#refused(node, batch, answer, response, topicId)
     }
   }
 
@@ -452,15 +454,23 @@ export class Sender {
     this.#accumulator.settled(batch)
   }
 
-  #refused(node: number, batch: ProducerBatch, answer: PartitionProduceResponse, response: ProduceResponse): void {
+  #refused(
+    node: number,
+    batch: ProducerBatch,
+    answer: PartitionProduceResponse,
+    response: ProduceResponse,
+    topicId: string,
+  ): void {
     const { errorCode, currentLeader } = answer
     const { queue } = batch
     if (!surelyNotPersisted(errorCode)) batch.possiblyPersisted = true
+    let isLeaderKnown = false
     if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch >= 0) {
       const endpoints = response.nodeEndpoints.map(({ nodeId, ...address }) => ({ id: nodeId, ...address }))
-      this.#cluster.learnLeader(queue, currentLeader, endpoints)
+      isLeaderKnown = this.#cluster.learnLeader(queue, currentLeader, endpoints, topicId)
     }
-    this.#cluster.remedy({ kind: 'leader', of: queue }, errorCode)
+    // KIP-951: who was asked wrongly says who is right, so that nobody needs to be asked.
+    if (!isLeaderKnown) this.#cluster.remedy({ kind: 'leader', of: queue }, errorCode)
     // Not before: new metadata must not find the partition idle, and forget it with a batch that is to come back.
     this.#accumulator.returned(batch)
     if (batch.settled) return

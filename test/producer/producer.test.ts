@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test'
 import type { ClusterOptions } from '#src/cluster/cluster-options.js'
 import { Producer } from '#src/producer/producer.js'
 import type { ProducerOwnOptions } from '#src/producer/producer-options.js'
+import { Metadata } from '#src/wire/messages/metadata.js'
 import { Produce } from '#src/wire/messages/produce.js'
 import { ScriptedCluster, type ScriptedTopics } from '../support/scripted-broker.ts'
 import { LogKeeper } from './log-keeper.ts'
@@ -277,6 +278,62 @@ test('a leader named in the answer is used at once, without asking for metadata 
   }))
   await producer.send({ topic: 'orders', value: 'after' })
   assert.deepEqual(keeper.log('orders'), ['before', 'after'])
+})
+
+test('a leader named in the answer is not asked for in the background either (KIP-951)', async (t) => {
+  const { producer, cluster, keeper } = await setUp(t, {
+    brokers: 2,
+    topics: { orders: [1] },
+    options: { retryBackoffMs: 1, retryBackoffMaxMs: 1 },
+  })
+  await producer.send({ topic: 'orders', value: 'before' })
+  const asked = cluster.requests(Metadata).length
+  const { port } = cluster.broker(2)
+  cluster.state.moveLeader('orders', 0, 2)
+  cluster.broker(1).once(Produce, ({ topicData }) => ({
+    responses: topicData.map(({ topicId }) => ({
+      topicId,
+      partitionResponses: [{ index: 0, errorCode: 6, currentLeader: { leaderId: 2, leaderEpoch: 2 } }],
+    })),
+    nodeEndpoints: [{ nodeId: 2, host: '127.0.0.1', port, rack: null }],
+  }))
+  // Each takes a round trip: together they take longer than a refresh would wait.
+  for (let i = 0; i < 50; i++) await producer.send({ topic: 'orders', value: `${i}` })
+  assert.equal(cluster.requests(Metadata).length, asked)
+  assert.equal(cluster.broker(1).requests(Produce).length, 2)
+  // One that names nobody is what metadata is asked for.
+  cluster.broker(2).once(Produce, ({ topicData }) => ({
+    responses: topicData.map(({ topicId }) => ({ topicId, partitionResponses: [{ index: 0, errorCode: 6 }] })),
+  }))
+  await producer.send({ topic: 'orders', value: 'last' })
+  await cluster.brokers[0]!.until(() => cluster.requests(Metadata).length > asked)
+  assert.equal(keeper.log('orders').length, 52)
+})
+
+test('a hint about the leader of a topic that was deleted says nothing about the one made in its place', async (t) => {
+  const { producer, cluster, broker, keeper } = await setUp(t, { brokers: 2, topics: { orders: [1] } })
+  await producer.send({ topic: 'orders', value: 'old' })
+  const held = gate()
+  broker.once(Produce, async ({ topicData }) => {
+    await held.opened
+    return {
+      responses: topicData.map(({ topicId }) => ({
+        topicId,
+        // The old topic had many leaders, and its epochs are higher than any the new one will soon have.
+        partitionResponses: [{ index: 0, errorCode: 6, currentLeader: { leaderId: 2, leaderEpoch: 50 } }],
+      })),
+    }
+  })
+  const sent = producer.send({ topic: 'orders', value: 'new' })
+  await broker.untilReceived(Produce, 2)
+  cluster.state.addTopic('orders', [1])
+  // Whoever looks up another topic brings home the news of this one.
+  cluster.state.addTopic('other', 1)
+  await producer.partitionsFor('other')
+  held.open()
+  await sent
+  assert.deepEqual(keeper.log('orders'), ['old', 'new'])
+  assert.equal(cluster.broker(2).requests(Produce).length, 0)
 })
 
 test('one partition that fails for a while does not hold up another in the same request', async (t) => {
