@@ -68,8 +68,14 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   lastError: KafkaError | undefined = undefined
   /** While in flight: what it fails with if it comes back to be tried again. */
   discardedWith: KafkaError | undefined = undefined
-  /** Given at the first drain, for life. */
+  /** Given at the first drain, for life, unless a gap before it is proven. */
   stamp: BatchStamp | undefined = undefined
+  /** It is a part of a batch that may be in the log as a whole: its records must never get other numbers. */
+  keepsNumbers = false
+  /** Nothing else of the partition was under way when it was last sent. */
+  wentAlone = false
+  /** How often in a row the leader refused exactly this batch by its number, while nothing else was under way. */
+  lonelyRefusals = 0
   /** How many records came by `send` or `sendBatch`; the others are told together. */
   #owned = 0
   /** The records of `send`, as runs of neighbours with one timestamp: mostly there are few. */

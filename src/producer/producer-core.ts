@@ -75,6 +75,7 @@ export class ProducerCore {
   readonly #counters = new ProducerCounters()
   readonly #failures = new DeliveryFailures()
   readonly #checks: RecordChecks
+  readonly #identity: ProducerIdentity
   readonly #onRecordsFailed: ((error: Error) => void) | undefined
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -92,6 +93,7 @@ export class ProducerCore {
     this.#ownsCluster = ownsCluster
     this.#options = options
     this.#checks = new RecordChecks(options)
+    this.#identity = identity
     this.#onRecordsFailed = onRecordsFailed
     this.#memory = new BufferMemory(bufferMemory, batchSize)
     this.#accumulator = new RecordAccumulator({
@@ -172,6 +174,9 @@ export class ProducerCore {
       this.#sender.leadersChanged(snapshot)
     })
     this.#intake.started()
+    // Not waited for: records wait for it, by their own deadlines.
+    const identity = this.#identity
+    if (!identity.isTransactional && identity.current === undefined) identity.request()
   }
 
   async #loadCodec(): Promise<Codec | undefined> {
@@ -418,6 +423,19 @@ export class ProducerCore {
   /** The identity or the gate may answer otherwise now: looks at every partition that has something to send. */
   wake(): void {
     this.#sender.wakeAll()
+  }
+
+  /** Fails what wants to be sent and is not on its way: there is no id to write with, and asking again gives none. */
+  refuseForId(error: KafkaError): void {
+    this.#sender.refuseForId(error)
+  }
+
+  /**
+   * Whether a batch ended without it being known whether its sequence numbers are in the log. A transaction that comes
+   * after it must have another epoch.
+   */
+  get hasUnresolvedSequences(): boolean {
+    return this.#sender.hasUnresolvedSequences
   }
 
   /**

@@ -1,6 +1,8 @@
 /** Who writes: the producer id and epoch by which a broker knows a batch that it has already seen (KIP-98). This states
  *  what the sender asks; without idempotence nobody is known, and the answers are fixed. */
 
+import type { KafkaError } from '../errors/kafka-error.ts'
+
 export interface ProducerIdAndEpoch {
   /** -1: not idempotent. */
   readonly producerId: number
@@ -32,11 +34,14 @@ export interface ProducerIdentity {
   readonly produceVersions: ProduceVersions
   /** The id to write with; undefined while there is none: nothing is drained until the producer is woken. */
   readonly current: ProducerIdAndEpoch | undefined
+  /** Why there is none yet, as far as it is known, for records whose time is over before there is one. */
+  readonly lastError?: KafkaError | undefined
   /** The sender wants to write, and `current` is undefined. May be called often; starts at most one attempt. */
   request(): void
   /**
-   * With what a partition goes on whose sequence numbers have a proven gap; undefined when it cannot: then the batch that
-   * ran into the gap fails.
+   * With what a partition goes on whose sequence numbers have a proven gap. undefined: when there is no `current` now
+   * either, the batch waits for it; else there is no way on, and the batch that ran into the gap fails (a transaction is
+   * aborted, and the next one has another epoch).
    */
   successor(of: ProducerIdAndEpoch): ProducerIdAndEpoch | undefined
 }

@@ -25,6 +25,11 @@ export interface ProducerOwnOptions {
    * that it was handed to the network. Default `'all'`.
    */
   acks?: 'all' | -1 | 0 | 1
+  /**
+   * Lets brokers know a batch that comes again, so that a lost answer costs no duplicate, and batches that are under way
+   * together stay in order (KIP-98). Needs `acks: 'all'`. Default true; `acks: 0` or `1` turns it off.
+   */
+  idempotent?: boolean
   /** How long a batch that is not full waits for more records, in ms. Default 5. */
   lingerMs?: number
   /**
@@ -34,7 +39,10 @@ export interface ProducerOwnOptions {
   batchSize?: number
   /** How many bytes a request, and so a record, may have; brokers have a limit of their own. Default 1 048 576. */
   maxRequestSize?: number
-  /** How many requests may be under way to one broker. Default 5. */
+  /**
+   * How many requests may be under way to one broker. Of one partition there is one batch under way without idempotence,
+   * and with it at most 5, whatever is said here. Default 5.
+   */
   maxInFlightRequests?: number
   /** How long a record may take from its batch's opening to its acknowledgement, retries included, in ms (KIP-91). Default 120 000. */
   deliveryTimeoutMs?: number
@@ -116,6 +124,12 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
     default: 'all',
     check: oneOf('all', -1, 0, 1),
     about: 'How many replicas must have a record before it counts as acknowledged.',
+  },
+  idempotent: {
+    kafka: 'enable.idempotence',
+    default: true,
+    check: boolean,
+    about: 'Whether brokers drop a batch that comes again. acks 0 or 1 turns it off.',
   },
   lingerMs: {
     kafka: 'linger.ms',
@@ -212,7 +226,14 @@ export function readProducerOptions(
   owner = 'Producer',
 ): ResolvedProducerOptions {
   const options = readOptions<ProducerOwnOptions, Defaulted>(owner, producerOptions, own)
-  const { lingerMs, bufferMemory, batchSize } = options
+  const { acks, lingerMs, bufferMemory, batchSize } = options
+  const isEveryReplicaAsked = acks === 'all' || acks === -1
+  if (own.idempotent === true && !isEveryReplicaAsked) {
+    throw new InvalidOptionError(
+      'idempotent',
+      `option 'idempotent' of ${owner} (true) contradicts 'acks' (${acks}): a batch that the leader alone has can be lost with its sequence numbers; leave one of them out`,
+    )
+  }
   const least = lingerMs + connection.requestTimeoutMs
   if (own.deliveryTimeoutMs !== undefined && options.deliveryTimeoutMs < least) {
     throw new InvalidOptionError(
@@ -229,6 +250,7 @@ export function readProducerOptions(
   requirePartitionerThatListens(own, options, owner)
   return {
     ...options,
+    idempotent: options.idempotent && isEveryReplicaAsked,
     // A request holds a batch at least.
     batchSize: Math.min(batchSize, options.maxRequestSize),
     // A default gives way to what was asked for: who sets a long requestTimeoutMs need not know of this one.

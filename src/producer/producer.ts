@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionMetadata } from '../cluster/metadata.ts'
 import type { SendBatchResult } from './batch-delivery.ts'
 import { openGate } from './drain-gate.ts'
+import { IdempotentIdentity } from './idempotent-identity.ts'
 import { ProducerCore } from './producer-core.ts'
 import { anonymous } from './producer-identity.ts'
 import type { ProducerMetrics } from './producer-metrics.ts'
@@ -23,7 +24,7 @@ import type { BatchRecord, ProducerRecord, RecordMetadata } from './producer-rec
 /**
  * Sends records to Kafka: batches them, sends each batch to its partition's leader, tries again what can be tried again.
  *
- * Records of one partition are written in the order of the calls. Whatever was accepted is settled within
+ * Records of one partition are written in the order of the calls, and, unless `idempotent` is off, once. Whatever was accepted is settled within
  * `deliveryTimeoutMs`: acknowledged, or failed with an error whose `persistence` says what is known.
  *
  * @example
@@ -36,6 +37,8 @@ import type { BatchRecord, ProducerRecord, RecordMetadata } from './producer-rec
  */
 export class Producer {
   readonly #core: ProducerCore
+  readonly #identity: IdempotentIdentity | undefined
+  #closing: Promise<void> | undefined
 
   /**
    * @throws InvalidOptionError when an option is unknown, has a value it cannot have, or contradicts another one
@@ -43,12 +46,24 @@ export class Producer {
   constructor(options: ProducerOptions = {}, doors: Doors = systemDoors) {
     const given = options as ProducerOwnOptions & { cluster?: Cluster } & ClusterOptions
     const { cluster, owned, own } = clusterFor<ProducerOwnOptions>('Producer', given, producerOptions, doors)
+    const resolved = readProducerOptions(own, cluster.options)
+    if (resolved.idempotent) {
+      this.#identity = new IdempotentIdentity({
+        cluster,
+        obtained: () => {
+          this.#core.wake()
+        },
+        failed: (error) => {
+          this.#core.refuseForId(error)
+        },
+      })
+    }
     this.#core = new ProducerCore({
       name: 'producer',
       cluster,
       ownsCluster: owned,
-      options: readProducerOptions(own, cluster.options),
-      identity: anonymous,
+      options: resolved,
+      identity: this.#identity ?? anonymous,
       gate: openGate,
     })
   }
@@ -130,7 +145,7 @@ export class Producer {
    * @throws DeliveryError when enqueued records failed since the last `flush`
    */
   close(): Promise<void> {
-    return this.#core.close()
+    return (this.#closing ??= this.#core.close().finally(() => this.#identity?.close()))
   }
 
   /**
@@ -139,6 +154,7 @@ export class Producer {
    * @param reason becomes the cause of these errors
    */
   destroy(reason?: Error): void {
+    this.#identity?.close()
     this.#core.destroy(reason)
   }
 

@@ -201,7 +201,7 @@ export class RecordAccumulator {
    *
    * @param builders the parts' records, in order
    */
-  putBackDivided(batch: ProducerBatch, builders: readonly RecordBatchBuilder[]): void {
+  putBackDivided(batch: ProducerBatch, builders: readonly RecordBatchBuilder[]): readonly ProducerBatch[] {
     const { queue } = batch
     const { epochs, memory } = this.#options
     const parts = builders.map((builder) => {
@@ -228,6 +228,7 @@ export class RecordAccumulator {
     while (at < queue.batches.length && queue.batches[at]!.number < batch.number) at++
     queue.batches.splice(at, 0, ...parts)
     this.settled(batch)
+    return parts
   }
 
   /** The batch's deliveries were told. Its memory comes back now, or when its request has ended. */

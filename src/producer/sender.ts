@@ -1,49 +1,32 @@
 /** Takes ready batches to their leaders: one drain per broker, so that a slow one stalls no other, and per partition no
- *  more on its way than keeps the order. Knows neither records nor callers; what became of a batch it tells the batch. */
+ *  more on its way than keeps the order. Knows neither records nor callers, and leaves to others what becomes of a batch. */
 
 import { Deferred } from '../async/deferred.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { MetadataSnapshot } from '../cluster/metadata.ts'
-import { ProtocolError, TimeoutError, UnsupportedVersionError } from '../errors/errors.ts'
-import { brokerErrorNumber, BrokerError, isRetriable } from '../errors/broker-error.ts'
-import { KafkaError } from '../errors/kafka-error.ts'
+import type { KafkaError } from '../errors/kafka-error.ts'
 import type { Codec } from '../wire/compression/codec.ts'
 import type { Init } from '../wire/api.ts'
 import {
   Produce,
   type PartitionProduceData,
-  type PartitionProduceResponse,
   type ProduceRequest,
-  type ProduceResponse,
   type TopicProduceData,
 } from '../wire/messages/produce.ts'
 import { zeroUuid } from '../wire/primitives/uuid.ts'
-import type { BufferPool } from '../wire/records/buffer-pool.ts'
-import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
+import { BatchOutcomes, firstWithZstd, type BatchOutcomesOptions } from './batch-outcomes.ts'
 import { BrokerSilence } from './broker-silence.ts'
 import type { DrainGate } from './drain-gate.ts'
-import { errorsOf, surelyNotPersisted } from './produce-errors.ts'
+import { SequenceTable } from './partition-sequences.ts'
 import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
-import type { BatchStamp, ProducerIdentity } from './producer-identity.ts'
-import type { ProducerCounters } from './producer-metrics.ts'
+import type { BatchStamp } from './producer-identity.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
 
-export interface SenderOptions {
-  readonly cluster: Cluster
-  readonly accumulator: RecordAccumulator
+export interface SenderOptions extends BatchOutcomesOptions {
   readonly gate: DrainGate
-  readonly identity: ProducerIdentity
   readonly acks: -1 | 0 | 1
   readonly maxRequestSize: number
   readonly maxInFlightRequests: number
-  readonly batchSize: number
-  readonly deliveryTimeoutMs: number
-  readonly level: number | undefined
-  /** Where the parts of a batch that was too large get their memory. */
-  readonly pool: BufferPool
-  readonly counters: ProducerCounters
-  /** Told of a batch that failed and is settled: records of `enqueue` are the caller's to account for. */
-  readonly batchFailed: (batch: ProducerBatch, error: Error) => void
 }
 
 /** What is on its way to one broker, and which partitions want to follow. */
@@ -53,19 +36,18 @@ interface BrokerDrain {
   inFlight: number
 }
 
-/** The first Produce with each later thing. */
-const firstWithZstd = 7
+const noNumber: BatchStamp = { producerId: -1, producerEpoch: -1, baseSequence: -1 }
+/** The first Produce that names topics by their ids. */
 const firstWithTopicIds = 13
-
-const leaderNotAvailable = brokerErrorNumber('LEADER_NOT_AVAILABLE')
-const messageTooLarge = brokerErrorNumber('MESSAGE_TOO_LARGE')
 
 export class Sender {
   readonly #options: SenderOptions
   readonly #cluster: Cluster
   readonly #accumulator: RecordAccumulator
-  /** Loaded before anything is ready. */
-  codec: Codec | undefined = undefined
+  readonly #sequences = new SequenceTable()
+  readonly #outcomes: BatchOutcomes
+  /** How many batches of a partition may be under way. */
+  readonly #limit: number
   readonly #drains = new Map<number, BrokerDrain>()
   readonly #silence: BrokerSilence
   #ready: BatchQueue[] = []
@@ -81,6 +63,19 @@ export class Sender {
     this.#cluster = options.cluster
     this.#accumulator = options.accumulator
     this.#silence = new BrokerSilence(options.cluster.clock)
+    this.#outcomes = new BatchOutcomes(options, this.#sequences)
+    this.#limit = Math.min(options.identity.maxInFlightPerPartition, options.maxInFlightRequests)
+  }
+
+  /** Loaded before anything is ready. */
+  set codec(codec: Codec | undefined) {
+    this.#outcomes.codec = codec
+  }
+
+  /** Whether some partition's numbers are in doubt: transactions then go on with a new epoch. */
+  get hasUnresolvedSequences(): boolean {
+    const { current } = this.#options.identity
+    return current !== undefined && this.#sequences.hasDoubtsFor(current)
   }
 
   /** Requests that are under way. */
@@ -101,7 +96,8 @@ export class Sender {
   /** Looks at the partition at the end of this turn of the event loop, if it has something to send. */
   schedule(queue: BatchQueue): void {
     if (queue.scheduled || queue.retryAt > 0 || !queue.hasReady || this.#stopped) return
-    if (queue.inFlight >= this.#options.identity.maxInFlightPerPartition) return
+    // What is tried again goes alone.
+    if (queue.inFlight >= (queue.batches[0]!.stamp === undefined ? this.#limit : 1)) return
     queue.scheduled = true
     this.#ready.push(queue)
     this.#wake()
@@ -134,13 +130,14 @@ export class Sender {
   stop(errorOf: (batch: ProducerBatch) => Error): void {
     if (this.#stopped) return
     this.#stopped = true
+    this.#outcomes.isStopped = true
     this.#ready = []
     this.#drains.clear()
     // All at once: whoever hears of a failure may purge the others.
     for (const batch of [...this.#accumulator.incomplete]) {
       if (batch.settled) continue
       if (!batch.inFlight) this.#accumulator.drop(batch)
-      this.#fail(batch, errorOf(batch))
+      this.#outcomes.fail(batch, errorOf(batch))
     }
     this.#accumulator.stop()
   }
@@ -151,7 +148,7 @@ export class Sender {
       // Whoever heard of the one before may have dealt with this one.
       if (batch.settled) continue
       if (batch.inFlight) batch.discardedWith = error
-      else this.abandon(batch, error)
+      else this.#outcomes.abandon(batch, error)
     }
     if (this.#unfinished === 0) return Promise.resolve()
     this.#idle ??= new Deferred()
@@ -160,30 +157,19 @@ export class Sender {
 
   /** Fails a batch that is not on its way. */
   abandon(batch: ProducerBatch, error: Error): void {
-    this.#accumulator.drop(batch)
-    this.#fail(batch, error)
+    this.#outcomes.abandon(batch, error)
+  }
+
+  /** There is no id to write with, and asking again gives none: fails what wants to be sent, and is not on its way. */
+  refuseForId(error: KafkaError): void {
+    for (const batch of [...this.#accumulator.incomplete]) {
+      if (batch.ready && !batch.settled && !batch.inFlight) this.#outcomes.refuseForId(batch, error)
+    }
   }
 
   /** The batch was not acknowledged in time. */
   expire(batch: ProducerBatch): void {
-    const { topic, partition } = batch.queue
-    const { deliveryTimeoutMs } = this.#options
-    const tried =
-      batch.attempts === 0
-        ? 'never came to be sent'
-        : batch.inFlight
-          ? 'has no answer yet'
-          : `failed ${batch.attempts} ${batch.attempts === 1 ? 'time' : 'times'}`
-    const { lastError } = batch
-    const cause = lastError === undefined ? {} : { cause: lastError }
-    const why = lastError === undefined ? '' : `, lastly: ${lastError.message}`
-    this.#fail(
-      batch,
-      new TimeoutError(
-        `${recordsOf(batch)} for partition ${partition} of '${topic}' ${batch.count === 1 ? 'was' : 'were'} not acknowledged within ${deliveryTimeoutMs} ms: the batch ${tried}${why}`,
-        { ...cause, persistence: persistenceOf(batch) },
-      ),
-    )
+    this.#outcomes.expire(batch)
   }
 
   #wake(): void {
@@ -207,8 +193,8 @@ export class Sender {
     }
   }
 
-  /** Whether the partition's first batch may be sent now, by whom it is sent. */
-  #isAllowed(queue: BatchQueue): boolean {
+  /** Whether the partition may send at all, whatever became of its batches. */
+  #isOpen(queue: BatchQueue): boolean {
     const { gate, identity } = this.#options
     if (!gate.isOpen(queue)) return false
     if (identity.current !== undefined) return true
@@ -218,37 +204,19 @@ export class Sender {
 
   /** Puts the partition at the end of its leader's queue. */
   #route(queue: BatchQueue): void {
-    if (!queue.hasReady || queue.retryAt > 0 || !this.#isAllowed(queue)) {
+    if (!queue.hasReady || queue.retryAt > 0 || !this.#isOpen(queue)) {
       queue.scheduled = false
       return
     }
     const leader = this.#cluster.metadata.leader(queue.topic, queue.partition)
     if (leader < 0) {
       queue.scheduled = false
-      this.#leaderless(queue)
+      this.#outcomes.leaderless(queue)
       return
     }
     let drain = this.#drains.get(leader)
     if (drain === undefined) this.#drains.set(leader, (drain = { node: leader, queues: [], inFlight: 0 }))
     drain.queues.push(queue)
-  }
-
-  /** Asks for newer metadata and lets the partition wait for it; fails its batches if there is no hope in that. */
-  #leaderless(queue: BatchQueue): void {
-    const { topic, partition } = queue
-    const known = this.#cluster.metadata.topics.get(topic)?.error ?? 'NONE'
-    const code = known === 'NONE' ? leaderNotAvailable : brokerErrorNumber(known)
-    const errorFor = (batch: ProducerBatch): BrokerError =>
-      new BrokerError(code, `partition ${partition} of '${topic}' has no leader`, { persistence: persistenceOf(batch) })
-    queue.failedNode = -1
-    if (!isRetriable(code)) {
-      for (const batch of [...queue.batches]) this.abandon(batch, errorFor(batch))
-      return
-    }
-    this.#cluster.remedy({ kind: 'leader', of: queue }, code)
-    const first = queue.batches[0]!
-    first.lastError ??= errorFor(first)
-    this.#backOff(queue)
   }
 
   /** Sends requests to one broker until it has enough of them, or there is nothing left for it. */
@@ -262,8 +230,9 @@ export class Sender {
 
   /** The next request's batches: one of each partition in turn, as many as a request may hold, and at least one. */
   #collect(drain: BrokerDrain): ProducerBatch[] {
-    const { maxRequestSize, identity } = this.#options
-    const { metadata } = this.#cluster
+    const { maxRequestSize } = this.#options
+    const { metadata, clock } = this.#cluster
+    const now = clock.now()
     const batches: ProducerBatch[] = []
     let bytes = 0
     for (let left = drain.queues.length; left > 0; left--) {
@@ -275,21 +244,45 @@ export class Sender {
         this.schedule(queue)
         continue
       }
-      if (!this.#isAllowed(queue)) {
-        drain.queues.shift()
-        queue.scheduled = false
-        continue
-      }
-      const size = queue.batches[0]!.builder.sizeInBytes
+      const first = queue.batches[0]!
+      const size = first.builder.sizeInBytes
       if (batches.length > 0 && bytes + size > maxRequestSize) break
       drain.queues.shift()
+      queue.scheduled = false
+      if (!this.#prepare(queue, first, drain.node, metadata, now)) continue
       bytes += size
       batches.push(this.#accumulator.takeFirst(queue))
       // At the end of the queue again if it may send more: every partition has its turn before it.
-      if (queue.hasReady && queue.inFlight < identity.maxInFlightPerPartition) drain.queues.push(queue)
-      else queue.scheduled = false
+      if (!queue.hasReady || queue.inFlight >= this.#limit) continue
+      queue.scheduled = true
+      drain.queues.push(queue)
     }
     return batches
+  }
+
+  /** Numbers the partition's first batch. False when it has to wait, or has failed. */
+  #prepare(queue: BatchQueue, first: ProducerBatch, node: number, metadata: MetadataSnapshot, now: number): boolean {
+    if (!this.#isOpen(queue)) return false
+    const { identity } = this.#options
+    const current = identity.current!
+    first.wentAlone = queue.inFlight === 0
+    if (current.producerId < 0) {
+      if (queue.inFlight >= this.#limit) return false
+      first.stamp ??= noNumber
+      return true
+    }
+    const sequences = this.#sequences.of(queue)
+    if (!sequences.maySend(queue, this.#limit, node, metadata, current)) return false
+    const numbering = sequences.number(first, identity)
+    if (numbering === 'numbered') {
+      sequences.sending(queue, node, metadata, now)
+      return true
+    }
+    if (numbering === 'gap') {
+      this.#outcomes.abandonAtGap(first)
+      this.schedule(queue)
+    }
+    return false
   }
 
   #send(drain: BrokerDrain, taken: readonly ProducerBatch[]): void {
@@ -334,7 +327,7 @@ export class Sender {
       .send({ kind: 'broker', id: drain.node }, Produce, request, {
         lane: 'produce',
         expectResponse: acks !== 0,
-        minVersion: this.codec?.name === 'zstd' ? Math.max(min, firstWithZstd) : min,
+        minVersion: this.#outcomes.codec?.name === 'zstd' ? Math.max(min, firstWithZstd) : min,
         maxVersion: allIdsKnown ? max : Math.min(max, firstWithTopicIds - 1),
       })
       .then(
@@ -342,20 +335,16 @@ export class Sender {
           counters.requestLatencyMs = this.#cluster.clock.now() - sentAt
           this.#ended(drain)
           this.#silence.answered(drain.node, drain.inFlight)
-          if (acks === 0) for (const batch of batches) this.#acknowledge(batch, null, -1)
-          else this.#answered(drain.node, batches, response, namesById)
+          if (acks === 0) for (const batch of batches) this.#outcomes.acknowledge(batch, null, -1)
+          else this.#outcomes.answered(drain.node, batches, response, namesById)
         },
         (error: unknown) => {
           this.#ended(drain)
-          this.#requestFailed(drain.node, batches, error)
+          this.#outcomes.requestFailed(drain.node, batches, error)
         },
       )
       .catch((error: unknown) => {
-        // An answer that cannot be understood: whatever it left unsettled fails, and does not wait for its deadline.
-        for (const batch of batches) {
-          if (batch.inFlight) this.#accumulator.returned(batch)
-          if (!batch.settled && !batch.queue.batches.includes(batch)) this.#broken(batch, error)
-        }
+        this.#outcomes.misunderstood(batches, error)
       })
       .finally(() => {
         for (const batch of batches) this.schedule(batch.queue)
@@ -366,31 +355,15 @@ export class Sender {
       })
   }
 
-  #stamp(): BatchStamp {
-    const { producerId, producerEpoch } = this.#options.identity.current!
-    return { producerId, producerEpoch, baseSequence: -1 }
-  }
-
   /** The batch's bytes; undefined when they cannot be made, and the batch has failed. */
   #seal(batch: ProducerBatch): Uint8Array | undefined {
     const { level, identity } = this.#options
-    const { queue } = batch
     try {
-      batch.stamp ??= this.#stamp()
       const { isTransactional } = identity
-      return batch.builder.seal({ ...batch.stamp, isTransactional, codec: this.codec, level })
+      return batch.builder.seal({ ...batch.stamp, isTransactional, codec: this.#outcomes.codec, level })
     } catch (cause) {
-      this.#accumulator.returned(batch)
-      this.#fail(
-        batch,
-        new KafkaError(
-          'COMPRESSION_FAILED',
-          `${recordsOf(batch)} for partition ${queue.partition} of '${queue.topic}' could not be made ready to send`,
-          false,
-          { cause, persistence: persistenceOf(batch) },
-        ),
-      )
-      this.schedule(queue)
+      this.#outcomes.notSealed(batch, cause)
+      this.schedule(batch.queue)
       return undefined
     }
   }
@@ -401,171 +374,4 @@ export class Sender {
     drain.inFlight--
     this.#inFlight--
   }
-
-  /** @param namesById what the topics of the request were called: one that was made anew meanwhile has another id now */
-  #answered(
-    node: number,
-    batches: readonly ProducerBatch[],
-    response: ProduceResponse,
-    namesById: ReadonlyMap<string, string>,
-  ): void {
-    const answers = new Map<string, { topicId: string; partitions: Map<number, PartitionProduceResponse> }>()
-    for (const { name, topicId, partitionResponses } of response.responses) {
-      const topic = name === '' ? (namesById.get(topicId) ?? topicId) : name
-      const partitions = new Map(partitionResponses.map((partition) => [partition.index, partition]))
-      answers.set(topic, { topicId, partitions })
-    }
-    for (const batch of batches) {
-      const { topic, partition } = batch.queue
-      const { topicId = zeroUuid, partitions } = answers.get(topic) ?? {}
-      const answer = partitions?.get(partition)
-      if (answer === undefined) this.#notAnswered(batch, node)
-      else if (answer.errorCode === 0) this.#acknowledge(batch, answer.baseOffset, answer.logAppendTimeMs)
-      else this.#refused(node, batch, answer, response, topicId)
-    }
-  }
-
-  #broken(batch: ProducerBatch, cause: unknown): void {
-    const { topic, partition } = batch.queue
-    const message = `the answer for ${recordsOf(batch)} for partition ${partition} of '${topic}' could not be handled`
-    this.#fail(batch, new ProtocolError(message, { cause, persistence: 'possibly-persisted' }))
-  }
-
-  #notAnswered(batch: ProducerBatch, node: number): void {
-    this.#accumulator.returned(batch)
-    batch.possiblyPersisted = true
-    const { topic, partition } = batch.queue
-    this.#fail(
-      batch,
-      new ProtocolError(`broker ${node} said nothing of partition ${partition} of '${topic}' in its answer`, {
-        persistence: persistenceOf(batch),
-      }),
-    )
-  }
-
-  #acknowledge(batch: ProducerBatch, baseOffset: number | null, logAppendTimeMs: number): void {
-    const { queue } = batch
-    this.#accumulator.returned(batch)
-    queue.backoff?.reset()
-    queue.failedNode = -1
-    if (batch.settled) return
-    this.#options.counters.recordsAcknowledged += batch.count
-    batch.acknowledge(baseOffset, logAppendTimeMs)
-    this.#accumulator.settled(batch)
-  }
-
-  #refused(
-    node: number,
-    batch: ProducerBatch,
-    answer: PartitionProduceResponse,
-    response: ProduceResponse,
-    topicId: string,
-  ): void {
-    const { errorCode, currentLeader } = answer
-    const { queue } = batch
-    if (!surelyNotPersisted(errorCode)) batch.possiblyPersisted = true
-    let isLeaderKnown = false
-    if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch >= 0) {
-      const endpoints = response.nodeEndpoints.map(({ nodeId, ...address }) => ({ id: nodeId, ...address }))
-      isLeaderKnown = this.#cluster.learnLeader(queue, currentLeader, endpoints, topicId)
-    }
-    // KIP-951: who was asked wrongly says who is right, so that nobody needs to be asked.
-    if (!isLeaderKnown) this.#cluster.remedy({ kind: 'leader', of: queue }, errorCode)
-    // Not before: new metadata must not find the partition idle, and forget it with a batch that is to come back.
-    this.#accumulator.returned(batch)
-    if (batch.settled) return
-    if (errorCode === messageTooLarge && batch.count > 1 && batch.discardedWith === undefined) {
-      this.#divide(batch, errorsOf(batch, answer)(0))
-      return
-    }
-    const errorOf = errorsOf(batch, answer)
-    const error = errorOf(0)
-    if (error.retriable) this.#tryAgain(batch, node, error)
-    else this.#fail(batch, error, errorOf)
-  }
-
-  #requestFailed(node: number, batches: readonly ProducerBatch[], reason: unknown): void {
-    const error =
-      reason instanceof KafkaError
-        ? reason
-        : new KafkaError('REQUEST_FAILED', `a Produce request to broker ${node} failed`, false, { cause: reason })
-    this.#cluster.remedy({ kind: 'broker', id: node }, error)
-    for (const batch of batches) {
-      if (error.persistence !== 'not-persisted') {
-        batch.possiblyPersisted = true
-        batch.isLent = true
-      }
-      this.#accumulator.returned(batch)
-      if (batch.settled) continue
-      if (error.retriable) {
-        this.#tryAgain(batch, node, error)
-        continue
-      }
-      this.#fail(batch, this.#failureOf(batch, error))
-    }
-  }
-
-  #failureOf(batch: ProducerBatch, cause: KafkaError): KafkaError {
-    const { topic, partition } = batch.queue
-    const options = { cause, persistence: persistenceOf(batch) }
-    const what = `${recordsOf(batch)} for partition ${partition} of '${topic}'`
-    if (cause instanceof UnsupportedVersionError) {
-      // Of what a record may be, only zstd needs more than the oldest brokers have (KIP-110, Kafka 2.1).
-      const how = this.codec?.name === 'zstd' ? ` with zstd, which takes Produce version ${firstWithZstd}` : ''
-      return new UnsupportedVersionError(`${what} cannot be sent${how}: ${cause.message}`, options)
-    }
-    return new KafkaError(cause.code, `${what} failed: ${cause.message}`, false, options)
-  }
-
-  /** The batch goes back to the front of its partition, or what was sent after it would overtake it. */
-  #tryAgain(batch: ProducerBatch, node: number, error: KafkaError): void {
-    const { queue } = batch
-    batch.lastError = error
-    if (this.#stopped || batch.discardedWith !== undefined) {
-      this.#fail(batch, batch.discardedWith ?? error)
-      return
-    }
-    this.#options.counters.retries++
-    this.#accumulator.putBack(batch)
-    const leader = this.#cluster.metadata.leader(queue.topic, queue.partition)
-    queue.failedNode = node
-    // Nothing to wait for when another broker leads already.
-    if (leader >= 0 && leader !== node) return
-    this.#backOff(queue)
-  }
-
-  #backOff(queue: BatchQueue): void {
-    queue.backoff ??= this.#cluster.newBackoff()
-    this.#accumulator.delay(queue, this.#cluster.clock.now() + queue.backoff.nextMs())
-  }
-
-  /** The broker takes no batch of this size: its records try again in halves or less (KIP-126). */
-  #divide(batch: ProducerBatch, error: KafkaError): void {
-    const { batchSize, level, pool, counters } = this.#options
-    const { isTransactional } = this.#options.identity
-    const sealed = batch.builder.seal({ ...batch.stamp, isTransactional, codec: this.codec, level })
-    const sizeLimit = Math.min(Math.max(batchSize, 1), Math.ceil(sealed.length / 2))
-    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length)
-    const parts = splitRecordBatch(bytes, { sizeLimit, pool })
-    batch.lastError = error
-    counters.batchesDivided++
-    this.#accumulator.putBackDivided(batch, parts)
-  }
-
-  #fail(batch: ProducerBatch, error: Error, errorOf: (index: number) => Error = () => error): void {
-    if (batch.settled) return
-    this.#options.counters.recordsFailed += batch.count
-    batch.fail(errorOf)
-    this.#accumulator.settled(batch)
-    // The last thing: whoever hears of it may call purge() or destroy(), and must not meet this batch again.
-    this.#options.batchFailed(batch, error)
-  }
-}
-
-function recordsOf(batch: ProducerBatch): string {
-  return batch.count === 1 ? 'a record' : `${batch.count} records`
-}
-
-function persistenceOf(batch: ProducerBatch): 'not-persisted' | 'possibly-persisted' {
-  return batch.possiblyPersisted || batch.inFlight ? 'possibly-persisted' : 'not-persisted'
 }

@@ -21,7 +21,7 @@ const total = 9_000
 const partitions = 4
 
 for (const seed of [1, 2, 3, 4]) {
-  test(`with connections cut, leaders moved and batches refused all is delivered in order (seed ${seed})`, async (t) => {
+  test(`with connections cut, leaders moved and batches refused all is delivered once and in order (seed ${seed})`, async (t) => {
     const chance = seeded(seed)
     const scripted = await ScriptedCluster.start({}, { brokers: 3, topics: { orders: [1, 2, 3, 1] } })
     const keeper = new LogKeeper(scripted.state)
@@ -40,7 +40,7 @@ for (const seed of [1, 2, 3, 4]) {
       const dice = chance()
       if (dice < 0.04) return 'drop'
       const answer = keeper.handler(request, context)
-      // Written, and nobody hears of it: the records will be there twice.
+      // Written, and nobody hears of it.
       return dice < 0.06 ? 'drop' : answer
     })
     const producer = new Producer({
@@ -94,9 +94,8 @@ for (const seed of [1, 2, 3, 4]) {
     await Promise.all(waits)
     for (let partition = 0; partition < partitions; partition++) {
       const log = keeper.log('orders', partition).map(Number)
-      const firsts = [...new Set(log)]
       assert.deepEqual(
-        firsts,
+        log,
         Array.from({ length: total }, (_, i) => i).filter((i) => i % partitions === partition),
       )
     }

@@ -20,6 +20,7 @@ function refusal(options: Record<string, unknown>): { option: string; message: s
 test("the defaults are Kafka's", () => {
   assert.deepEqual(readProducerOptions({}, connection), {
     acks: 'all',
+    idempotent: true,
     lingerMs: 5,
     batchSize: 16_384,
     maxRequestSize: 1_048_576,
@@ -63,7 +64,7 @@ test('a level that a codec does not have is refused', () => {
 })
 
 test('an option that does not exist is refused, also one of a later Kafka feature', () => {
-  for (const option of ['ackz', 'idempotent', 'transactionalId', 'keySerializer']) {
+  for (const option of ['ackz', 'transactionalId', 'keySerializer']) {
     assert.equal(refusal({ [option]: true }).option, option)
   }
 })
@@ -87,6 +88,16 @@ test('options that contradict each other are refused', () => {
   const cluster = new Cluster({})
   assert.equal(refusal({ cluster, clientId: 'x' }).option, 'clientId')
   cluster.destroy()
+})
+
+test('acks other than all turn idempotence off, and contradict it when both are asked for', () => {
+  assert.equal(readProducerOptions({ acks: 1 }, connection).idempotent, false)
+  assert.equal(readProducerOptions({ acks: 0 }, connection).idempotent, false)
+  assert.equal(readProducerOptions({ acks: -1 }, connection).idempotent, true)
+  assert.equal(readProducerOptions({ acks: 1, idempotent: false }, connection).idempotent, false)
+  const { option, message } = refusal({ acks: 1, idempotent: true })
+  assert.equal(option, 'idempotent')
+  assert.match(message, /'idempotent' of Producer \(true\) contradicts 'acks' \(1\)/)
 })
 
 test('a long request timeout alone raises the default of the delivery timeout', () => {

@@ -652,7 +652,7 @@ test('close finishes what was accepted, and takes nothing after it', async (t) =
 })
 
 test('close gives up after closeTimeoutMs and fails what is left', async (t) => {
-  const { producer, broker } = await setUp(t, { options: { closeTimeoutMs: 100 } })
+  const { producer, broker } = await setUp(t, { options: { closeTimeoutMs: 100, maxInFlightRequests: 1 } })
   await producer.send({ topic: 'orders', value: 'x' })
   broker.on(Produce, () => 'silence')
   const underWay = assert.rejects(producer.send({ topic: 'orders', value: 'x' }), {

@@ -10,7 +10,7 @@
  * broker.once(Produce, () => 'drop').on(Produce, (request, { version }) => ({ responses: [] }))
  * ```
  *
- * ApiVersions and Metadata are answered without being told to. `ScriptedCluster` has several brokers with one metadata.
+ * ApiVersions, Metadata and InitProducerId are answered without being told to. `ScriptedCluster` has several brokers with one metadata.
  */
 
 import { createServer, Socket, type AddressInfo, type Server } from 'node:net'
@@ -19,6 +19,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { Api, Init } from '#src/wire/api.js'
 import { decodeRequest, decodeRequestHeader, encodeResponse } from '#src/wire/frame.js'
 import { ApiVersions, type ApiVersionsResponse } from '#src/wire/messages/api-versions.js'
+import { InitProducerId } from '#src/wire/messages/init-producer-id.js'
 import { apiByKey, apis } from '#src/wire/messages/index.js'
 import { Metadata, type MetadataRequest, type MetadataResponse } from '#src/wire/messages/metadata.js'
 import { zeroUuid } from '#src/wire/primitives/uuid.js'
@@ -358,6 +359,8 @@ export class ScriptedBroker {
     if (api.key === Metadata.key) {
       return (request, { version }) => this.state.metadata(request as MetadataRequest, version)
     }
+    // Every producer asks first thing; whoever cares gives ids of its own.
+    if (api.key === InitProducerId.key) return () => ({ producerId: 1_000 + this.requests(InitProducerId).length })
     throw new Error(`the scripted broker has no handler for ${api.name}`)
   }
 

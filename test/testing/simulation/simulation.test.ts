@@ -153,10 +153,8 @@ async function produceInTrouble(
     await Promise.all(sent)
     await producer.close()
     for (let partition = 0; partition < 3; partition++) {
-      // Without sequence numbers a lost answer makes a double, but never a gap or another order.
-      const firsts = [...new Set(keeper.log('orders', partition).map(Number))]
       assert.deepEqual(
-        firsts,
+        keeper.log('orders', partition).map(Number),
         Array.from({ length: 200 }, (_, i) => i * 3 + partition),
       )
     }
@@ -168,8 +166,8 @@ async function produceInTrouble(
 
 test('one seed is one run: clients, brokers and every fault of the network repeat exactly; another seed differs', async () => {
   const startedAt = performance.now()
-  const first = await produceInTrouble(1)
-  const again = await produceInTrouble(1)
+  const first = await produceInTrouble(3)
+  const again = await produceInTrouble(3)
   const other = await produceInTrouble(2)
   assert.deepEqual(again.lines, first.lines)
   assert.deepEqual(again, first)
