@@ -61,7 +61,11 @@ export async function kafkaCluster(t: Ending): Promise<BorrowedCluster> {
   if (process.env['JACKDAW_TEST_TARGET'] === 'in-process') return await startInProcess(t)
   const keeper = process.env['JACKDAW_TEST_KEEPER']
   if (keeper !== undefined) return borrow(keeper, t)
-  const version = process.env['JACKDAW_TEST_KAFKA_VERSION'] ?? defaultVersion
+  return await startCluster(t, process.env['JACKDAW_TEST_KAFKA_VERSION'] ?? defaultVersion)
+}
+
+/** Starts a real cluster of this version for the test alone. */
+export async function startCluster(t: Ending, version: string): Promise<BorrowedCluster> {
   const cluster = await startKafka({ version, nodes: 3 })
   t.after(() => cluster.stop())
   const nodes = cluster.nodes.map((node): ClusterNode => ({
