@@ -44,14 +44,14 @@ function setUp() {
   const refill = () => {
     if (state.bufferedChunks >= 2) return
     const records = blocks[next % blocks.length]
-    if (next > 0 && next % blocks.length === 0) state.position = state.fetchOffset = 0
+    if (next > 0 && next % blocks.length === 0) state.moveTo(0)
     next++
     const batches = [...new RecordBatchReader(records, { checkCrcs: false })]
     const init = { state, block: new FetchedBlock(records.length, 1), batches, bytes: records.length }
-    buffer.add(new FetchedChunk(init, subscription, { checkCrcs: true, copyRecords: false }))
+    buffer.add(new FetchedChunk(init, { checkCrcs: true, copyRecords: false }))
   }
   const buffer = new FetchBuffer(subscription, refill)
-  const handOut = new HandOut(systemClock, subscription, buffer, { onWait: refill })
+  const handOut = new HandOut(systemClock, subscription, buffer, { onWait: refill, groupMetadata: () => undefined })
   refill()
   return handOut
 }
@@ -63,7 +63,7 @@ const ways = {
     for (let n = 0; n < count;) {
       const records = await handOut.many({ filter: undefined, maxRecords: 5_000, timeoutMs: 100 })
       for (const { key, value } of records) bytes += key.length + value.length
-      n += records.length
+      n += records.size
     }
     return bytes
   },
@@ -73,7 +73,7 @@ const ways = {
     for (let n = 0; n < count;) {
       const records = await handOut.many({ filter: undefined, maxRecords: 500, timeoutMs: 100 })
       for (const { key, value } of records) bytes += key.length + value.length
-      n += records.length
+      n += records.size
     }
     return bytes
   },

@@ -83,6 +83,7 @@ export class ConsumerCore {
       onWait: () => {
         this.#waitedFor()
       },
+      groupMetadata: () => (options.groupId === undefined ? undefined : this.groupMetadata()),
     })
     const planner = new FetchPlanner(cluster, this.subscription, this.buffer, options, this.handOut)
     this.fetcher = new Fetcher(cluster, this.subscription, this.buffer, planner, options, this.#laneName, {

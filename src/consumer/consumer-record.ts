@@ -1,6 +1,7 @@
 /** A record as the application gets it. Keeps where its parts lie in the fetched block, and makes views of them when they
  *  are first asked for: most readers want only some, and a view costs more than all the rest of the object. */
 
+import type { DeserializationError } from '../errors/errors.ts'
 import type { RecordHeader, TimestampType } from '../model/record-header.ts'
 import { readHeaders, viewOf, type RecordCursor } from '../wire/records/record-cursor.ts'
 
@@ -14,14 +15,18 @@ export interface RecordSource {
 
 const noHeaders: readonly RecordHeader[] = Object.freeze([])
 const nothing = Buffer.alloc(0)
+/** Stands for a key or value that nobody has asked for yet. */
+const unread = Symbol('unread')
+/** Why records have bytes in place of what a deserializer makes of them. Beside the records: hardly one has it. */
+const undeserialized = new WeakMap<object, DeserializationError>()
 
 /**
  * A record that was read.
  *
- * `key`, `value` and header values are views into the block that was fetched, unless the consumer was made with
- * `copyRecords`: a record that is kept for long keeps that block in memory.
+ * Without deserializers `key`, `value` and header values are views into the block that was fetched, unless the consumer was
+ * made with `copyRecords`: a record that is kept for long keeps that block in memory.
  */
-export class ConsumerRecord {
+export class ConsumerRecord<Key = Buffer | null, Value = Buffer | null> {
   /** Its place in the partition. */
   readonly offset: number
   /** In ms since 1970; -1 when it has none. What it means says {@link ConsumerRecord.timestampType}. */
@@ -34,8 +39,8 @@ export class ConsumerRecord {
   readonly #valueLength: number
   readonly #headersStart: number
   readonly #headerCount: number
-  #key: Buffer | null | undefined
-  #value: Buffer | null | undefined
+  #key: Key | null | typeof unread
+  #value: Value | null | typeof unread
   #headers: readonly RecordHeader[] | undefined
 
   /** @internal Consumers make records. */
@@ -50,16 +55,36 @@ export class ConsumerRecord {
     this.#valueLength = cursor.valueLength
     this.#headersStart = cursor.headersStart
     this.#headerCount = cursor.headerCount
-    this.#key = undefined
-    this.#value = undefined
+    this.#key = unread
+    this.#value = unread
     this.#headers = undefined
   }
 
   /** @internal The same, with memory of its own. */
   static copied(cursor: RecordCursor, source: RecordSource): ConsumerRecord {
     const record = new ConsumerRecord(cursor, source)
-    record.#copyOut()
+    record.#key = copyOf(record.key)
+    record.#value = copyOf(record.value)
+    record.#headers = record.headers.map(({ key, value }) => ({ key, value: copyOf(value) }))
+    record.#block = nothing
     return record
+  }
+
+  /**
+   * @internal Gives a record what deserializers made of its key and value.
+   * @param error why one of them is bytes all the same
+   */
+  static deserialized(
+    record: ConsumerRecord<unknown, unknown>,
+    key: unknown,
+    value: unknown,
+    error: DeserializationError | undefined,
+  ): void {
+    record.#key = key
+    record.#value = value
+    // Nothing but headers would need it any more.
+    if (record.#headerCount === 0) record.#block = nothing
+    if (error !== undefined) undeserialized.set(record, error)
   }
 
   get topic(): string {
@@ -80,14 +105,21 @@ export class ConsumerRecord {
     return this.#source.leaderEpoch
   }
 
-  /** Null when it has none. */
-  get key(): Buffer | null {
-    return (this.#key ??= viewOf(this.#block, this.#keyStart, this.#keyLength))
+  /** Null when it has none, with or without a deserializer. */
+  get key(): Key | null {
+    if (this.#key !== unread) return this.#key
+    return (this.#key = viewOf(this.#block, this.#keyStart, this.#keyLength) as Key | null)
   }
 
-  /** Null for a tombstone. */
-  get value(): Buffer | null {
-    return (this.#value ??= viewOf(this.#block, this.#valueStart, this.#valueLength))
+  /** Null for a tombstone, with or without a deserializer. */
+  get value(): Value | null {
+    if (this.#value !== unread) return this.#value
+    return (this.#value = viewOf(this.#block, this.#valueStart, this.#valueLength) as Value | null)
+  }
+
+  /** Why the key or the value is bytes and not what its deserializer makes of them, with `onDeserializationError: 'raw'`. */
+  get deserializationError(): DeserializationError | undefined {
+    return undeserialized.get(this)
   }
 
   /** In the order in which they were written; names may repeat. */
@@ -105,13 +137,6 @@ export class ConsumerRecord {
   toJSON(): object {
     const { topic, partition, offset, timestamp, timestampType, leaderEpoch, key, value, headers } = this
     return { topic, partition, offset, timestamp, timestampType, leaderEpoch, key, value, headers }
-  }
-
-  #copyOut(): void {
-    this.#key = copyOf(this.key)
-    this.#value = copyOf(this.value)
-    this.#headers = this.headers.map(({ key, value }) => ({ key, value: copyOf(value) }))
-    this.#block = nothing
   }
 }
 

@@ -28,7 +28,7 @@ import {
 import { ConsumerCore } from './consumer-core.ts'
 import { consumerOptions, readConsumerOptions, type ConsumerOptions } from './consumer-options.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import { FetchedRecords } from './fetched-records.ts'
+import type { FetchedRecords } from './fetched-records.ts'
 import { earliest, latest } from './list-offsets.ts'
 import { RecordIterator } from './record-iterator.ts'
 import { filterOf } from './subscription-state.ts'
@@ -149,12 +149,10 @@ export class Consumer {
    */
   async getMany(options: GetManyOptions = {}): Promise<FetchedRecords> {
     checkCallOptions('getMany', options, getManyOptionNames)
-    const { groupId, maxPollRecords } = this.#core.options
-    const { partitions, timeoutMs, maxRecords = maxPollRecords, signal } = options
+    const { partitions, timeoutMs, maxRecords = this.#core.options.maxPollRecords, signal } = options
     signal?.throwIfAborted()
     checkLimits(maxRecords, timeoutMs)
-    const records = await this.#core.handOut.many({ filter: filterOf(partitions), maxRecords, timeoutMs, signal })
-    return new FetchedRecords(records, groupId === undefined ? undefined : this.groupMetadata())
+    return await this.#core.handOut.many({ filter: filterOf(partitions), maxRecords, timeoutMs, signal })
   }
 
   /**

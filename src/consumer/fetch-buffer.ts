@@ -2,11 +2,25 @@
  *  back-pressure: the fetcher asks for no more than there is room for. */
 
 import { KafkaError } from '../errors/kafka-error.ts'
-import type { ConsumerRecord } from './consumer-record.ts'
+import { ConsumerRecord } from './consumer-record.ts'
 import type { FetchedBlock, FetchedChunk } from './fetched-chunk.ts'
+import type { PartitionState } from './partition-state.ts'
+import type { RecordSupply } from './record-supply.ts'
 import type { PartitionFilter, SubscriptionState } from './subscription-state.ts'
 
-export class FetchBuffer {
+/** Records that were taken out and count as handed out only when somebody gets them. */
+export interface TakenRun {
+  readonly state: PartitionState
+  readonly records: ConsumerRecord[]
+  /** The offset behind them, and behind what follows them that holds no record of ours. */
+  readonly nextOffset: number
+  /** The leader epoch of the batch before that. */
+  readonly leaderEpoch: number
+  /** Why nothing can be read behind them. */
+  readonly brokenBy: KafkaError | undefined
+}
+
+export class FetchBuffer implements RecordSupply {
   readonly #subscription: SubscriptionState
   readonly #onRoom: () => void
   #chunks: FetchedChunk[] = []
@@ -38,32 +52,66 @@ export class FetchBuffer {
     this.#chunks.push(chunk)
   }
 
-  /** The next record; undefined when there is none. What cannot be read becomes the partition's failure. */
   takeOne(filter: PartitionFilter | undefined): ConsumerRecord | undefined {
-    // Read to its end or broken, a chunk is removed, and the one after it takes its place.
     for (let i = this.#seek(filter, 0); i >= 0; i = this.#seek(filter, i)) {
       const chunk = this.#chunks[i]!
-      const record = this.#read(chunk)
-      if (record !== undefined) return record
+      const { state } = chunk
+      chunk.startAt(state.readOffset)
+      const record = this.#readOne(chunk)
+      state.readOffset = chunk.nextOffset
+      if (record instanceof ConsumerRecord) {
+        this.#subscription.handedOut(state, chunk.nextOffset, chunk.leaderEpoch)
+        if (chunk.isRead) this.#remove(i)
+        return record
+      }
+      state.pass(chunk.nextOffset, chunk.leaderEpoch)
+      if (record !== undefined) this.fail(state, record)
       this.#remove(i)
     }
     return undefined
   }
 
-  /** At most `max` records, in the order of arrival. */
-  take(filter: PartitionFilter | undefined, max: number): ConsumerRecord[] {
+  take(filter: PartitionFilter | undefined, max: number, states: Set<PartitionState>): ConsumerRecord[] {
     const records: ConsumerRecord[] = []
+    // Read to its end or broken, a chunk is removed, and the one after it takes its place.
     for (let i = this.#seek(filter, 0); i >= 0; i = this.#seek(filter, i)) {
       const chunk = this.#chunks[i]!
-      while (records.length < max) {
-        const record = this.#read(chunk)
-        if (record === undefined) break
-        records.push(record)
+      const { state } = chunk
+      const before = records.length
+      const error = this.#read(chunk, max, records)
+      if (records.length > before) {
+        this.#subscription.handedOut(state, chunk.nextOffset, chunk.leaderEpoch)
+        states.add(state)
+      } else {
+        state.pass(chunk.nextOffset, chunk.leaderEpoch)
       }
+      if (error !== undefined) this.fail(state, error)
+      if (error !== undefined || chunk.isRead) this.#remove(i)
       if (records.length === max) break
-      this.#remove(i)
     }
     return records
+  }
+
+  /**
+   * Records of one partition that are not handed out yet: neither its position nor what is finished moves. Undefined when
+   * there are none to be had. One that is broken stays so, until its partition is failed.
+   */
+  takeRun(filter: PartitionFilter, max: number): TakenRun | undefined {
+    const i = this.#seek(filter, 0)
+    if (i < 0) return undefined
+    const chunk = this.#chunks[i]!
+    const { state } = chunk
+    const records: ConsumerRecord[] = []
+    const brokenBy = this.#read(chunk, max, records)
+    const { nextOffset, leaderEpoch } = chunk
+    if (chunk.isRead) this.#remove(i)
+    return { state, records, nextOffset, leaderEpoch, brokenBy }
+  }
+
+  /** What is behind the position cannot be had: that is told once, and then fetched again. It may have been broken on its way. */
+  fail(state: PartitionState, error: KafkaError): void {
+    this.#subscription.fail(state, { error, lasting: false })
+    state.refetch()
   }
 
   /** The first chunk from `start` on that may be read, or -1. */
@@ -88,16 +136,36 @@ export class FetchBuffer {
     for (let i = this.#chunks.length - 1; i >= 0; i--) if (this.#chunks[i]!.isStale) this.#remove(i)
   }
 
-  #read(chunk: FetchedChunk): ConsumerRecord | undefined {
+  /** The next record of a chunk, undefined when it has none, or why it cannot be read. */
+  #readOne(chunk: FetchedChunk): ConsumerRecord | KafkaError | undefined {
     try {
-      return chunk.next()
+      const record = chunk.next()
+      chunk.settle()
+      return record
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
-      // It may have been broken on its way: what is behind this point is fetched again once the application was told.
-      this.#subscription.fail(chunk.state, { error, lasting: false })
-      chunk.state.refetch()
-      return undefined
+      return error
     }
+  }
+
+  /** Reads on in a chunk until there are `max` records or it gives no more; says why it cannot be read on. */
+  #read(chunk: FetchedChunk, max: number, records: ConsumerRecord[]): KafkaError | undefined {
+    const { state } = chunk
+    chunk.startAt(state.readOffset)
+    try {
+      while (records.length < max) {
+        const record = chunk.next()
+        if (record === undefined) break
+        records.push(record)
+      }
+    } catch (error) {
+      if (!(error instanceof KafkaError)) throw error
+      state.readOffset = chunk.nextOffset
+      return error
+    }
+    chunk.settle()
+    state.readOffset = chunk.nextOffset
+    return undefined
   }
 
   #hold({ bytes, broker }: FetchedBlock, sign: 1 | -1): void {

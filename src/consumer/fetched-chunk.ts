@@ -1,5 +1,6 @@
 /** What one answer brought of one partition: batches, opened one after the other when records are asked for, and not
- *  before. Checks sums, hides what the isolation level hides, skips what lies before the position. */
+ *  before. Checks sums, hides what the isolation level hides, skips what lies before the position. Moves nothing but its
+ *  own place: when a record counts as handed out is for those to say who read it. */
 
 import { CorruptRecordError, UnsupportedCodecError } from '../errors/errors.ts'
 import type { KafkaError } from '../errors/kafka-error.ts'
@@ -9,7 +10,6 @@ import type { RecordCursor } from '../wire/records/record-cursor.ts'
 import { ConsumerRecord, type RecordSource } from './consumer-record.ts'
 import type { AbortedTransactions } from './isolation.ts'
 import type { PartitionState } from './partition-state.ts'
-import type { SubscriptionState } from './subscription-state.ts'
 
 /** The memory of one answer, which lives until all its chunks have been read. */
 export class FetchedBlock {
@@ -48,21 +48,25 @@ export class FetchedChunk {
   readonly #epoch: number
   readonly #init: ChunkInit
   readonly #options: ChunkOptions
-  readonly #subscription: SubscriptionState
   #next = 0
   #batch: RecordBatch | undefined
   #cursor: RecordCursor | undefined
   #source: RecordSource | undefined
+  /** The cursor stands at a record that was looked at and not given yet. */
+  #held = false
+  /** The offset behind everything that was read or passed so far; -1 before the first reading. */
+  nextOffset = -1
+  /** The leader epoch of the batch before that; -1 when not known. */
+  leaderEpoch = -1
   /** Bytes of the open batch beside the block: what it was decompressed to. */
   openBytes = 0
 
-  constructor(init: ChunkInit, subscription: SubscriptionState, options: ChunkOptions) {
+  constructor(init: ChunkInit, options: ChunkOptions) {
     this.state = init.state
     this.block = init.block
     this.bytes = init.bytes
     this.#epoch = init.state.epoch
     this.#init = init
-    this.#subscription = subscription
     this.#options = options
   }
 
@@ -71,29 +75,42 @@ export class FetchedChunk {
     return this.state.epoch !== this.#epoch
   }
 
+  /** Whether nothing is left in it: no record, and nothing that cannot be read. */
+  get isRead(): boolean {
+    const { batches, brokenBy } = this.#init
+    return this.#batch === undefined && this.#next === batches.length && brokenBy === undefined
+  }
+
+  /** Nothing before this offset is given. Counts before the first reading only. */
+  startAt(offset: number): void {
+    if (this.nextOffset < 0) this.nextOffset = offset
+  }
+
   /**
-   * Hands out the next record and moves the position behind it; undefined when none is left.
+   * The next record; undefined when none is left.
    *
-   * @throws CorruptRecordError, UnsupportedCodecError naming the place; the position stays before it
+   * @throws CorruptRecordError, UnsupportedCodecError naming the place; `nextOffset` stays before it
    */
   next(): ConsumerRecord | undefined {
     try {
       for (;;) {
         const cursor = this.#cursor
         if (cursor !== undefined) {
-          const { state } = this
-          while (cursor.next()) {
+          while (this.#held || cursor.next()) {
+            this.#held = false
             // A seek or a commit may point into the middle of a batch, and a broker sends whole batches.
-            if (cursor.offset < state.position) continue
+            if (cursor.offset < this.nextOffset) continue
             const source = this.#source!
             const record = this.#options.copyRecords
               ? ConsumerRecord.copied(cursor, source)
               : new ConsumerRecord(cursor, source)
-            this.#subscription.handedOut(state, cursor.offset + 1, source.leaderEpoch)
+            this.nextOffset = cursor.offset + 1
+            this.leaderEpoch = source.leaderEpoch
             return record
           }
           this.#leaveBatch()
         }
+        this.#passHidden()
         if (!this.#openBatch()) return undefined
       }
     } catch (error) {
@@ -101,46 +118,66 @@ export class FetchedChunk {
     }
   }
 
+  /**
+   * Passes what lies right behind the last record given and holds none for the application: so the offset to commit after
+   * the last record of a transaction is behind its marker.
+   */
+  settle(): void {
+    try {
+      const cursor = this.#cursor
+      if (cursor !== undefined) {
+        this.#held ||= cursor.next()
+        if (this.#held) return
+        this.#leaveBatch()
+      }
+      this.#passHidden()
+    } catch {
+      // What cannot be read is told when it is asked for, and then it is met again: nothing has moved.
+    }
+  }
+
+  /** Leaves batches behind until there is one with records to give, or none at all. */
+  #passHidden(): void {
+    const { batches, aborted } = this.#init
+    for (let batch = batches[this.#next]; batch !== undefined; batch = batches[this.#next]) {
+      this.#batch = batch
+      if (batch.isControl) {
+        if (this.#options.checkCrcs) batch.verifyChecksum()
+        if (aborted !== undefined && endsTransaction(batch)) aborted.endOf(batch)
+      } else {
+        const isHidden = aborted !== undefined && aborted.hides(batch)
+        if (!isHidden && batch.lastOffset >= this.nextOffset) return
+        if (isHidden && this.#options.checkCrcs) batch.verifyChecksum()
+      }
+      this.#leaveBatch()
+    }
+  }
+
+  /** Opens the next batch, which has records to give; false when there is none. */
   #openBatch(): boolean {
-    const { batches, aborted, state, brokenBy } = this.#init
-    const batch = batches[this.#next]
+    const batch = this.#batch
     if (batch === undefined) {
+      const { brokenBy } = this.#init
       if (brokenBy !== undefined) throw brokenBy
       return false
     }
-    this.#batch = batch
-    const leaderEpoch = batch.partitionLeaderEpoch
-    if (batch.lastOffset < state.position && !batch.isControl) {
-      aborted?.hides(batch)
-      this.#leaveBatch()
-      return true
-    }
     if (this.#options.checkCrcs) batch.verifyChecksum()
-    if (batch.isControl) {
-      if (aborted !== undefined && isAbort(batch)) aborted.endOf(batch)
-      this.#leaveBatch()
-      return true
-    }
-    if (aborted !== undefined && aborted.hides(batch)) {
-      this.#leaveBatch()
-      return true
-    }
     const cursor = batch.cursor()
     if (batch.codecId !== 0) this.openBytes = cursor.block.length
+    const { topic, partition } = this.state
+    const { timestampType, partitionLeaderEpoch: leaderEpoch } = batch
     this.#cursor = cursor
-    this.#source = {
-      topic: state.topic,
-      partition: state.partition,
-      timestampType: batch.timestampType,
-      leaderEpoch,
-    }
+    this.#source = { topic, partition, timestampType, leaderEpoch }
     return true
   }
 
-  /** The position passes the whole batch: its last records may have been removed by compaction, or be none of ours. */
+  /** The whole batch is passed: its last records may have been removed by compaction, or be none of ours. */
   #leaveBatch(): void {
     const batch = this.#batch!
-    this.state.pass(batch.lastOffset + 1, batch.partitionLeaderEpoch)
+    if (batch.lastOffset >= this.nextOffset) {
+      this.nextOffset = batch.lastOffset + 1
+      this.leaderEpoch = batch.partitionLeaderEpoch
+    }
     this.#next++
     this.#batch = undefined
     this.#cursor = undefined
@@ -152,7 +189,7 @@ export class FetchedChunk {
     // It was told with its place when it was found.
     if (error === this.#init.brokenBy) return error
     const behind = this.#batch === undefined ? '' : `; seek to ${this.#batch.lastOffset + 1} to pass them`
-    const message = `the records of ${String(state)} from offset ${state.position} on cannot be read${behind}`
+    const message = `the records of ${String(state)} from offset ${this.nextOffset} on cannot be read${behind}`
     if (error instanceof CorruptRecordError)
       return new CorruptRecordError(`${message}: ${error.message}`, { cause: error })
     if (error instanceof UnsupportedCodecError) {
@@ -162,8 +199,9 @@ export class FetchedChunk {
   }
 }
 
-function isAbort(batch: RecordBatch): boolean {
+/** Whether a control batch ends an aborted transaction of its producer, should there be one. */
+function endsTransaction(batch: RecordBatch): boolean {
   const cursor = batch.cursor()
-  // Compaction may have left a control batch without its record.
-  return cursor.next() && readControlRecord(cursor.key(), cursor.value()).type === 'abort'
+  // Compaction may have left a marker without its record. Whichever it was: its producer's transaction was over there.
+  return !cursor.next() || readControlRecord(cursor.key(), cursor.value()).type === 'abort'
 }

@@ -295,7 +295,7 @@ export class Fetcher {
         ? new AbortedTransactions(data.abortedTransactions ?? [])
         : undefined
     const init: ChunkInit = { state, block, batches, bytes: data.records.length, brokenBy, aborted }
-    this.#buffer.add(new FetchedChunk(init, this.#subscription, this.#options))
+    this.#buffer.add(new FetchedChunk(init, this.#options))
     return true
   }
 

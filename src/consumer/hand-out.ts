@@ -5,14 +5,21 @@
 
 import type { Clock, Timer } from '../async/clock.ts'
 import { ClosedError } from '../errors/errors.ts'
+import type { ConsumerGroupMetadata } from '../model/consumer-group-metadata.ts'
+import type { TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import type { FetchBuffer } from './fetch-buffer.ts'
+import { FetchedRecords } from './fetched-records.ts'
 import type { PartitionState } from './partition-state.ts'
+import type { RecordSupply } from './record-supply.ts'
 import type { PartitionFilter, SubscriptionState } from './subscription-state.ts'
 
-export interface HandOutEvents {
+export interface HandOutHost {
   /** A call has to wait for records: something may have to be started, joined or fetched. */
   onWait(): void
+  /** Who the consumer is in its group at this moment; undefined without a group. */
+  groupMetadata(): ConsumerGroupMetadata | undefined
+  /** Sees what is about to be handed out, and does not throw. Undefined when nobody wants to see it. */
+  readonly onConsume?: ((records: readonly ConsumerRecord[]) => void) | undefined
 }
 
 export interface ManyRequest {
@@ -26,7 +33,7 @@ export interface ManyRequest {
 interface Waiter {
   readonly filter: PartitionFilter | undefined
   readonly maxRecords: number
-  resolve(records: ConsumerRecord[]): void
+  give(records: ConsumerRecord[], states: ReadonlySet<PartitionState>): void
   reject(error: unknown): void
   /** The consumer is closing. */
   end(): void
@@ -37,13 +44,15 @@ type Result = IteratorResult<ConsumerRecord, undefined>
 /** After so many records in one turn of the event loop the next call waits for another turn: sockets must be read. */
 const recordsPerTurn = 1_024
 const done: Result = { done: true, value: undefined }
+const noStates: ReadonlySet<PartitionState> = new Set()
 
 export class HandOut {
   readonly #clock: Clock
   readonly #subscription: SubscriptionState
-  readonly #buffer: FetchBuffer
-  readonly #events: HandOutEvents
-  #waiters: Waiter[] = []
+  readonly #supply: RecordSupply
+  readonly #host: HandOutHost
+  /** In the order in which they came. */
+  readonly #waiters = new Set<Waiter>()
   #thisTurn = 0
   #fatal: Error | undefined
   #closed: Error | undefined
@@ -53,40 +62,47 @@ export class HandOut {
   calls = 0
   records = 0
 
-  constructor(clock: Clock, subscription: SubscriptionState, buffer: FetchBuffer, events: HandOutEvents) {
+  constructor(clock: Clock, subscription: SubscriptionState, supply: RecordSupply, host: HandOutHost) {
     this.#clock = clock
     this.#subscription = subscription
-    this.#buffer = buffer
-    this.#events = events
+    this.#supply = supply
+    this.#host = host
   }
 
   /** Whether a call waits for records, which counts as polling. */
   get waiting(): boolean {
-    return this.#waiters.length > 0
+    return this.#waiters.size > 0
   }
 
   /** Whether somebody waits for records of this partition. */
   wants(state: PartitionState): boolean {
-    return this.#waiters.some(({ filter }) => filter === undefined || filter.has(state))
+    for (const { filter } of this.#waiters) if (filter === undefined || filter.has(state)) return true
+    return false
   }
 
-  many({ filter, maxRecords, timeoutMs, signal }: ManyRequest): Promise<ConsumerRecord[]> {
+  many({ filter, maxRecords, timeoutMs, signal }: ManyRequest): Promise<FetchedRecords> {
     const error = this.#begin(filter)
     if (error !== undefined) return Promise.reject(error)
-    const records = this.#buffer.take(filter, maxRecords)
-    if (records.length > 0) return this.#given(records.length) ? Promise.resolve(records) : this.#nextTurn(records)
-    return this.#wait(filter, maxRecords, { timeoutMs, signal, endWith: () => [] })
+    const states = new Set<PartitionState>()
+    const records = this.#supply.take(filter, maxRecords, states, this.#wanted())
+    if (records.length > 0) {
+      const fetched = this.#fetched(records, states)
+      return this.#given(records) ? Promise.resolve(fetched) : this.#nextTurn(fetched)
+    }
+    const nothing = (): FetchedRecords => this.#fetched([], noStates)
+    const give = (later: ConsumerRecord[], of: ReadonlySet<PartitionState>) => this.#fetched(later, of)
+    return this.#wait(filter, maxRecords, { timeoutMs, signal, give, timeUp: nothing, end: nothing })
   }
 
   one(filter: PartitionFilter | undefined, signal: AbortSignal | undefined): Promise<ConsumerRecord> {
     const error = this.#begin(filter)
     if (error !== undefined) return Promise.reject(error)
-    const record = this.#buffer.takeOne(filter)
-    if (record !== undefined) return this.#given(1) ? Promise.resolve(record) : this.#nextTurn(record)
-    const ended = (): never => {
+    const record = this.#supply.takeOne(filter, this.#wanted())
+    if (record !== undefined) return this.#givenOne(record) ? Promise.resolve(record) : this.#nextTurn(record)
+    const end = (): never => {
       throw new ClosedError('the consumer was closed while a record was waited for')
     }
-    return this.#wait(filter, 1, { timeoutMs: undefined, signal, endWith: ended }).then((records) => records[0]!)
+    return this.#wait(filter, 1, { signal, give: ([first]) => first!, end })
   }
 
   /** For iterators: ends when the consumer is closed. */
@@ -94,41 +110,41 @@ export class HandOut {
     if (this.#closed !== undefined) return Promise.resolve(done)
     const error = this.#begin(undefined)
     if (error !== undefined) return Promise.reject(error)
-    const value = this.#buffer.takeOne(undefined)
+    const value = this.#supply.takeOne(undefined, this.#wanted())
     if (value !== undefined) {
       const result = { done: false as const, value }
-      return this.#given(1) ? Promise.resolve(result) : this.#nextTurn(result)
+      return this.#givenOne(value) ? Promise.resolve(result) : this.#nextTurn(result)
     }
-    const waited = this.#wait(undefined, 1, { timeoutMs: undefined, signal: undefined, endWith: () => [] })
-    return waited.then(([record]) => (record === undefined ? done : { done: false, value: record }))
+    const give = ([first]: ConsumerRecord[]): Result => ({ done: false, value: first! })
+    return this.#wait<Result>(undefined, 1, { give, end: () => done })
   }
 
   /** Something has changed that may end a wait: data came, a partition failed, was resumed, was announced. */
   serve(): void {
-    if (this.#waiters.length === 0) return
-    const waiters = this.#waiters
-    this.#waiters = []
-    const still: Waiter[] = []
-    for (const waiter of waiters) {
+    let ahead = 0
+    for (const waiter of this.#waiters) {
       const error = this.#error(waiter.filter)
       if (error !== undefined) {
+        this.#waiters.delete(waiter)
         waiter.reject(error)
         continue
       }
-      const records = this.#buffer.take(waiter.filter, waiter.maxRecords)
+      const states = new Set<PartitionState>()
+      const records = this.#supply.take(waiter.filter, waiter.maxRecords, states, ahead)
       if (records.length > 0) {
+        this.#waiters.delete(waiter)
         this.records += records.length
-        waiter.resolve(records)
+        this.#host.onConsume?.(records)
+        waiter.give(records, states)
       } else {
-        still.push(waiter)
+        ahead += waiter.maxRecords
       }
     }
-    // Nothing can have been added meanwhile: nobody's code runs in between. What was read may have failed, though.
-    this.#waiters = still
-    for (const waiter of still) {
+    // What was read may have failed.
+    for (const waiter of this.#waiters) {
       const error = this.#error(waiter.filter)
       if (error === undefined) continue
-      this.#waiters = this.#waiters.filter((other) => other !== waiter)
+      this.#waiters.delete(waiter)
       waiter.reject(error)
     }
   }
@@ -153,8 +169,8 @@ export class HandOut {
   /** Ends every wait; later calls reject with `error`. */
   close(error: Error, abruptly: boolean): void {
     this.#closed ??= error
-    const waiters = this.#waiters
-    this.#waiters = []
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
     for (const waiter of waiters) {
       if (abruptly) waiter.reject(error)
       else waiter.end()
@@ -174,12 +190,40 @@ export class HandOut {
     if (this.#untold.length > 0) return this.#untold.shift()
     const failure = this.#subscription.takeFailure(filter)
     // One that was told is over: its partition may be fetched again.
-    if (failure !== undefined) this.#events.onWait()
+    if (failure !== undefined) this.#host.onWait()
     return failure
   }
 
+  /** How many records those want who wait already. */
+  #wanted(): number {
+    if (this.#waiters.size === 0) return 0
+    let wanted = 0
+    for (const { maxRecords } of this.#waiters) wanted += maxRecords
+    return wanted
+  }
+
+  /** With what holds at this moment, and not when the caller gets to look at it. */
+  #fetched(records: ConsumerRecord[], states: ReadonlySet<PartitionState>): FetchedRecords {
+    const nextOffsets: TopicPartitionOffset[] = []
+    for (const { topic, partition, position, leaderEpoch } of states) {
+      const known = leaderEpoch < 0 ? {} : { leaderEpoch }
+      nextOffsets.push({ topic, partition, offset: position, ...known })
+    }
+    return new FetchedRecords(records, nextOffsets, this.#host.groupMetadata())
+  }
+
   /** Whether the records may be given in this turn of the event loop. */
-  #given(count: number): boolean {
+  #given(records: ConsumerRecord[]): boolean {
+    this.#host.onConsume?.(records)
+    return this.#counted(records.length)
+  }
+
+  #givenOne(record: ConsumerRecord): boolean {
+    if (this.#host.onConsume !== undefined) this.#host.onConsume([record])
+    return this.#counted(1)
+  }
+
+  #counted(count: number): boolean {
     this.records += count
     this.#thisTurn += count
     return this.#thisTurn < recordsPerTurn
@@ -195,17 +239,20 @@ export class HandOut {
     })
   }
 
-  #wait(
+  #wait<T>(
     filter: PartitionFilter | undefined,
     maxRecords: number,
     options: {
-      timeoutMs: number | undefined
-      signal: AbortSignal | undefined
+      readonly timeoutMs?: number | undefined
+      readonly signal?: AbortSignal | undefined
+      readonly give: (records: ConsumerRecord[], states: ReadonlySet<PartitionState>) => T
+      /** What a wait ends with when its time is up. */
+      readonly timeUp?: () => T
       /** Gives or throws what a wait ends with when the consumer is closed. */
-      endWith: () => ConsumerRecord[]
+      readonly end: () => T
     },
-  ): Promise<ConsumerRecord[]> {
-    const { timeoutMs, signal, endWith } = options
+  ): Promise<T> {
+    const { timeoutMs, signal, give, timeUp, end } = options
     this.#thisTurn = 0
     // What was just read may have turned out to be broken.
     const error = this.#error(filter)
@@ -215,21 +262,18 @@ export class HandOut {
       const settle = (): void => {
         this.#clock.clearTimer(timer)
         signal?.removeEventListener('abort', onAbort)
-      }
-      const leave = (): void => {
-        settle()
-        this.#waiters = this.#waiters.filter((other) => other !== waiter)
+        this.#waiters.delete(waiter)
       }
       const onAbort = (): void => {
-        leave()
+        settle()
         reject(signal!.reason)
       }
       const waiter: Waiter = {
         filter,
         maxRecords,
-        resolve: (records) => {
+        give: (records, states) => {
           settle()
-          resolve(records)
+          resolve(give(records, states))
         },
         reject: (failure) => {
           settle()
@@ -238,22 +282,23 @@ export class HandOut {
         end: () => {
           settle()
           try {
-            resolve(endWith())
+            resolve(end())
           } catch (closed) {
             reject(closed)
           }
         },
       }
       const onTimeUp = (): void => {
-        leave()
-        resolve([])
+        if (!this.#waiters.has(waiter)) return
+        settle()
+        resolve(timeUp!())
       }
       // A call that does not wait is one that waits for this turn: what it asks for is fetched for the next one.
       if (timeoutMs === 0) this.#clock.nextTurn(onTimeUp)
       else if (timeoutMs !== undefined) timer = this.#clock.setTimer(onTimeUp, timeoutMs)
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-      this.#events.onWait()
+      this.#waiters.add(waiter)
+      this.#host.onWait()
     })
   }
 }

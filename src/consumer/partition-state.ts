@@ -35,7 +35,9 @@ export class PartitionState implements TopicPartition {
   finishedLeaderEpoch = -1
   /** What the coordinator last took or gave for this partition; -1 for none. */
   committed = -1
-  /** The offset of the next record to ask the broker for; beyond `position` by what is buffered. */
+  /** The offset of the next record to take out of the buffer; beyond `position` by what is being deserialized. */
+  readOffset = -1
+  /** The offset of the next record to ask the broker for; beyond `readOffset` by what is buffered. */
   fetchOffset = -1
   startAt: StartAt
   highWatermark = -1
@@ -100,6 +102,7 @@ export class PartitionState implements TopicPartition {
     this.position = -1
     this.finished = -1
     this.leaderEpoch = -1
+    this.readOffset = -1
     this.fetchOffset = -1
     this.startAt = startAt
     this.unfinished = false
@@ -111,6 +114,7 @@ export class PartitionState implements TopicPartition {
     this.epoch = ++epochs
     this.position = offset
     this.finished = offset
+    this.readOffset = offset
     this.fetchOffset = offset
     this.leaderEpoch = leaderEpoch
     this.finishedLeaderEpoch = leaderEpoch
@@ -130,9 +134,10 @@ export class PartitionState implements TopicPartition {
     this.neededBytes = 0
   }
 
-  /** Fetched data is thrown away, unread: it will be fetched again. */
+  /** Fetched data is thrown away, also what is being deserialized: it will be fetched again. */
   refetch(): void {
     this.epoch = ++epochs
+    this.readOffset = this.position
     this.fetchOffset = this.position
     this.fetch = undefined
     this.bufferedBytes = 0

@@ -84,7 +84,7 @@ export class SubscriptionState {
     this.#whenFinished?.()
   }
 
-  /** A record was handed out: called for each, so it does as little as can be. */
+  /** Records were handed out, up to this offset. Called for each when they are asked for singly: it does as little as can be. */
   handedOut(state: PartitionState, nextOffset: number, leaderEpoch: number): void {
     state.position = nextOffset
     state.leaderEpoch = leaderEpoch

@@ -1,5 +1,6 @@
 /** The kinds of error, one class each. What a broker answered with a code is `BrokerError`, in its own file. */
 
+import type { RecordHeader } from '../model/record-header.ts'
 import { KafkaError, type KafkaErrorOptions } from './kafka-error.ts'
 
 /** The connection to a broker could not be made, or ended before the answer came. */
@@ -94,6 +95,48 @@ export class BufferFullError extends KafkaError {
 export class SerializationError extends KafkaError {
   constructor(message: string, options?: KafkaErrorOptions) {
     super('SERIALIZATION_FAILED', message, false, { persistence: 'not-persisted', ...options })
+  }
+}
+
+/** A record as it was read, without what its deserializers should have made of it. */
+export interface UndeserializedRecord {
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
+}
+
+/**
+ * A deserializer failed: what it threw is the `cause`. The partition goes on at this record, unless the application seeks
+ * behind it.
+ */
+export class DeserializationError extends KafkaError {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Whose deserializer failed. */
+  readonly part: 'key' | 'value'
+  readonly #record: UndeserializedRecord
+
+  constructor(
+    place: { readonly topic: string; readonly partition: number; readonly offset: number },
+    part: 'key' | 'value',
+    record: UndeserializedRecord,
+    options?: KafkaErrorOptions,
+  ) {
+    const { topic, partition, offset } = place
+    const where = `the record at offset ${offset} of partition ${partition} of '${topic}'`
+    super('DESERIALIZATION_FAILED', `the ${part} of ${where} cannot be deserialized`, false, options)
+    this.topic = topic
+    this.partition = partition
+    this.offset = offset
+    this.part = part
+    this.#record = record
+  }
+
+  /** The bytes of the record, for a topic of dead letters. Not part of what is logged of the error. */
+  get record(): UndeserializedRecord {
+    return this.#record
   }
 }
 

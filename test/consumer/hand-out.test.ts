@@ -25,7 +25,11 @@ function setUp(partitions = 1) {
   }
   const buffer = new FetchBuffer(subscription, () => {})
   let waits = 0
-  const handOut = new HandOut(clock, subscription, buffer, { onWait: () => waits++ })
+  const group = { groupId: 'g', generationId: 3, memberId: 'm', groupInstanceId: null }
+  const handOut = new HandOut(clock, subscription, buffer, {
+    onWait: () => waits++,
+    groupMetadata: () => ({ ...group }),
+  })
   /** As the fetcher does it, a batch at a time. */
   const arrive = (partition: number, values: readonly string[]): void => {
     const state = states[partition]!
@@ -40,12 +44,12 @@ function setUp(partitions = 1) {
       brokenBy: undefined,
       aborted: undefined,
     }
-    buffer.add(new FetchedChunk(init, subscription, { checkCrcs: true, copyRecords: false }))
+    buffer.add(new FetchedChunk(init, { checkCrcs: true, copyRecords: false }))
     handOut.serve()
   }
   const many = (options: Partial<Parameters<HandOut['many']>[0]> = {}) =>
     handOut.many({ filter: undefined, maxRecords: 500, timeoutMs: undefined, signal: undefined, ...options })
-  return { clock, subscription, states, buffer, handOut, arrive, many, waits: () => waits }
+  return { clock, subscription, states, buffer, handOut, arrive, many, group, waits: () => waits }
 }
 
 test('calls that wait are served in the order in which they came', async () => {
@@ -99,16 +103,16 @@ test('leaving a loop finishes nothing', async () => {
 test('time runs for getMany only: what is there comes at once, and nothing when it is up', async () => {
   const { clock, many, arrive } = setUp()
   let ended: number | undefined
-  const pending = many({ timeoutMs: 100 }).then(({ length }) => (ended = length))
+  const pending = many({ timeoutMs: 100 }).then(({ size }) => (ended = size))
   await clock.advance(99)
   assert.equal(ended, undefined)
   await clock.advance(1)
   await pending
   assert.equal(ended, 0)
   arrive(0, ['a'])
-  assert.equal((await many({ timeoutMs: 100 })).length, 1)
+  assert.equal((await many({ timeoutMs: 100 })).size, 1)
   assert.equal(clock.pendingTimers, 0)
-  assert.equal((await many({ timeoutMs: 0 })).length, 0)
+  assert.equal((await many({ timeoutMs: 0 })).size, 0)
 })
 
 test('an application that never waits leaves room for the rest of the process', async () => {
@@ -134,7 +138,7 @@ test('closing ends each kind of wait in its way, and refuses later calls', async
   const error = new ClosedError('over')
   handOut.close(error, false)
   assert.equal((await walk).done, true)
-  assert.deepEqual(await batch, [])
+  assert.equal((await batch).size, 0)
   await assert.rejects(single, ClosedError)
   await assert.rejects(many(), error)
   assert.equal((await handOut.next()).done, true)
@@ -150,7 +154,7 @@ test('an error is told to one call, a fatal one to all until it is forgiven', as
   arrive(0, ['a'])
   for (let i = 0; i < 2; i++) await assert.rejects(many(), always)
   handOut.forgive()
-  assert.equal((await many()).length, 1)
+  assert.equal((await many()).size, 1)
 })
 
 test('the buffer counts memory until the last of a block has been read, and drops what is stale', async () => {
@@ -162,18 +166,20 @@ test('the buffer counts memory until the last of a block has been read, and drop
   states[1]!.moveTo(1)
   buffer.dropStale()
   assert.ok(buffer.heldBytes > 0 && buffer.heldBytes < both)
-  assert.equal((await many()).length, 1)
+  assert.equal((await many()).size, 1)
   await handOut.many({ filter: undefined, maxRecords: 1, timeoutMs: 0, signal: undefined })
   assert.equal(buffer.heldBytes, 0)
   assert.deepEqual([states[0]!.bufferedBytes, states[0]!.bufferedChunks], [0, 0])
 })
 
-test('handed out records know what to commit once they are done', async () => {
-  const { arrive, many } = setUp(2)
+test('handed out records know what to commit once they are done, whatever happens afterwards', async () => {
+  const { arrive, many, group, states } = setUp(2)
   arrive(0, ['a', 'b'])
   arrive(1, ['c'])
-  const group = { groupId: 'g', generationId: 3, memberId: 'm', groupInstanceId: null }
-  const records = new FetchedRecords(await many(), group)
+  const member = { ...group }
+  const records = await many()
+  group.generationId++
+  states[0]!.moveTo(0)
   assert.equal(records.size, 3)
   assert.deepEqual(
     Array.from(records, ({ value }) => String(value)),
@@ -187,6 +193,6 @@ test('handed out records know what to commit once they are done', async () => {
     { topic: 't', partition: 0 },
     { topic: 't', partition: 1 },
   ])
-  assert.equal(records.groupMetadata, group)
-  assert.throws(() => new FetchedRecords([], undefined).groupMetadata, IllegalStateError)
+  assert.deepEqual(records.groupMetadata, member)
+  assert.throws(() => new FetchedRecords([], [], undefined).groupMetadata, IllegalStateError)
 })
