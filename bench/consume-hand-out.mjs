@@ -51,7 +51,11 @@ function setUp() {
     buffer.add(new FetchedChunk(init, { checkCrcs: true, copyRecords: false }))
   }
   const buffer = new FetchBuffer(subscription, refill)
-  const handOut = new HandOut(systemClock, subscription, buffer, { onWait: refill, groupMetadata: () => undefined })
+  const handOut = new HandOut(systemClock, subscription, buffer, {
+    onWait: refill,
+    groupMetadata: () => undefined,
+    onConsume: undefined,
+  })
   refill()
   return handOut
 }

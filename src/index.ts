@@ -33,6 +33,7 @@ export type {
   TimestampQuery,
 } from './consumer/consumer.ts'
 export type { AssignorName, AutoOffsetReset, ConsumerOptions, IsolationLevel } from './consumer/consumer-options.ts'
+export type { OnDeserializationError } from './consumer/record-deserializer.ts'
 export type { RebalanceListener } from './consumer/assignment-host.ts'
 export type { ConsumerRecord } from './consumer/consumer-record.ts'
 export type { FetchedRecords } from './consumer/fetched-records.ts'
@@ -113,6 +114,7 @@ export {
   ClosedError,
   ConnectionError,
   CorruptRecordError,
+  DeserializationError,
   FencedError,
   IllegalStateError,
   InvalidArgumentError,
@@ -125,6 +127,7 @@ export {
   TransactionOutcomeUnknownError,
   UnsupportedCodecError,
   UnsupportedVersionError,
+  type UndeserializedRecord,
 } from './errors/errors.ts'
 
 export type { Logger } from './diagnostics/logger.ts'

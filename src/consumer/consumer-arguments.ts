@@ -44,6 +44,8 @@ export interface OffsetAndTimestamp {
 /** What a consumer has done since it was made, and what it holds. */
 export interface ConsumerMetrics {
   readonly records: number
+  /** How often a record could not be deserialized; with `onDeserializationError: 'throw'` each attempt counts. */
+  readonly undeserializableRecords: number
   readonly fetches: number
   readonly failedFetches: number
   readonly fetchedBytes: number

@@ -9,19 +9,23 @@ import type { Lane } from '../cluster/target.ts'
 import { ClosedError, IllegalStateError } from '../errors/errors.ts'
 import type { KafkaError } from '../errors/kafka-error.ts'
 import type { ConsumerGroupMetadata } from '../model/consumer-group-metadata.ts'
+import type { ConsumerInterceptor } from '../model/interceptor.ts'
 import { AssignmentHost } from './assignment-host.ts'
 import type { ConsumerMetrics } from './consumer-arguments.ts'
 import type { ResolvedConsumerOptions } from './consumer-options.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
 import { ConsumerWishes } from './consumer-wishes.ts'
+import { DeserializingBuffer } from './deserializing-buffer.ts'
 import { FetchBuffer } from './fetch-buffer.ts'
 import { FetchPlanner } from './fetch-planner.ts'
 import { Fetcher } from './fetcher.ts'
 import { HandOut } from './hand-out.ts'
+import { InterceptorChain } from './interceptor-chain.ts'
 import { MembershipKeeper } from './membership-keeper.ts'
 import { OffsetCommitter } from './offset-committer.ts'
 import { PollWatch } from './poll-watch.ts'
 import { PositionResolver } from './position-resolver.ts'
+import { RecordDeserializer } from './record-deserializer.ts'
 import { SubscriptionState } from './subscription-state.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { WholeTopics } from './whole-topics.ts'
@@ -33,6 +37,8 @@ export class ConsumerCore {
   readonly lane: Lane
   readonly subscription: SubscriptionState = new SubscriptionState()
   readonly buffer: FetchBuffer
+  /** Undefined without deserializers. */
+  readonly deserializing: DeserializingBuffer | undefined
   readonly handOut: HandOut
   readonly fetcher: Fetcher
   readonly resolver: PositionResolver
@@ -46,6 +52,7 @@ export class ConsumerCore {
   readonly #ownsCluster: boolean
   readonly #laneName: string
   readonly #polls: PollWatch
+  readonly #deserializer: RecordDeserializer | undefined
   readonly #lifetime = new AbortController()
   /** Ends a close that is under way. */
   readonly #hurry = new AbortController()
@@ -79,13 +86,28 @@ export class ConsumerCore {
     this.buffer = new FetchBuffer(this.subscription, () => {
       this.fetcher.wake()
     })
-    this.handOut = new HandOut(clock, this.subscription, this.buffer, {
+    if (options.keyDeserializer !== undefined || options.valueDeserializer !== undefined) {
+      this.#deserializer = new RecordDeserializer(options, cluster.logger)
+      this.deserializing = new DeserializingBuffer(this.subscription, this.buffer, this.#deserializer, {
+        onReady: () => {
+          this.handOut.serve()
+          this.fetcher.wake()
+        },
+        onFailure,
+      })
+    }
+    const interceptors = new InterceptorChain(options.interceptors as readonly ConsumerInterceptor[], cluster.logger)
+    this.handOut = new HandOut(clock, this.subscription, this.deserializing ?? this.buffer, {
       onWait: () => {
         this.#waitedFor()
       },
       groupMetadata: () => (options.groupId === undefined ? undefined : this.groupMetadata()),
+      onConsume: interceptors.onConsume,
     })
-    const planner = new FetchPlanner(cluster, this.subscription, this.buffer, options, this.handOut)
+    const planner = new FetchPlanner(cluster, this.subscription, this.buffer, options, {
+      isStarving: () => this.handOut.waiting && this.deserializing?.isBusy !== true,
+      wants: (state) => this.handOut.wants(state),
+    })
     this.fetcher = new Fetcher(cluster, this.subscription, this.buffer, planner, options, this.#laneName, {
       onData: () => {
         this.handOut.serve()
@@ -125,6 +147,7 @@ export class ConsumerCore {
           onRefused: (error) => {
             this.handOut.failOnce(error)
           },
+          onCommitted: interceptors.onCommit,
           onFailure,
         },
       )
@@ -195,6 +218,7 @@ export class ConsumerCore {
     const { commits, failedCommits } = this.committer?.metrics ?? { commits: 0, failedCommits: 0 }
     return {
       records: this.handOut.records,
+      undeserializableRecords: this.#deserializer?.failed ?? 0,
       ...this.fetcher.metrics,
       commits,
       failedCommits,
@@ -337,7 +361,7 @@ export class ConsumerCore {
     if (reason === undefined) await leaving
     this.#leaving = false
     this.subscription.giveUp(this.subscription.all)
-    this.buffer.dropStale()
+    this.#dropStale()
     this.#running = false
     const ended = reason ?? this.#closed ?? new ClosedError('the consumer is closed')
     this.#lifetime.abort(ended)
@@ -365,9 +389,14 @@ export class ConsumerCore {
     this.fetcher.wake()
   }
 
+  #dropStale(): void {
+    this.deserializing?.dropStale()
+    this.buffer.dropStale()
+  }
+
   /** Which partitions are ours has changed. */
   changed(): void {
-    this.buffer.dropStale()
+    this.#dropStale()
     this.resolver.wake()
     this.fetcher.wake()
     this.handOut.serve()

@@ -1,16 +1,19 @@
 /** The options of a consumer beside those of its connections, as a table. */
 
 import { InvalidOptionError } from '../errors/errors.ts'
-import { atLeast, boolean, nonEmptyString, oneOf } from '../options/checks.ts'
+import type { ConsumerInterceptor } from '../model/interceptor.ts'
+import type { Deserializer } from '../model/serde.ts'
+import { anyFunction, atLeast, boolean, either, having, nonEmptyString, oneOf } from '../options/checks.ts'
 import { quote, readOptions, type Check, type OptionTable, type ResolvedOptions } from '../options/option-table.ts'
+import type { OnDeserializationError } from './record-deserializer.ts'
 
 /** What to do where no committed offset exists, or the one there is lies outside the log. */
 export type AutoOffsetReset = 'latest' | 'earliest' | 'none'
 export type IsolationLevel = 'read_uncommitted' | 'read_committed'
 export type AssignorName = 'range'
 
-/** What a `Consumer` takes beside the options of its connections. */
-export interface ConsumerOptions {
+/** What a `Consumer` takes beside the options of its connections. `Key` and `Value` are what its records have. */
+export interface ConsumerOptions<Key = Buffer | null, Value = Buffer | null> {
   /** The group to share partitions with and to commit for. Without it the consumer stands alone and cannot commit. */
   groupId?: string
   /** How the group divides partitions, the preferred one first. Default `['range']`. */
@@ -58,18 +61,57 @@ export interface ConsumerOptions {
   excludeInternalTopics?: boolean
   /** Copies each key, value and header out of the fetched block, so that one that is kept does not keep it whole. Default false. */
   copyRecords?: boolean
+  /**
+   * Makes a record's key of its bytes: a function of `(topic, data, headers)`, or an object with such a method
+   * `deserialize`; what it returns may be a promise. It is done before the record is handed out. A missing key is null, and
+   * the deserializer is not asked. Default: keys are the bytes.
+   */
+  keyDeserializer?: Deserializer<Key>
+  /** The same for values; a tombstone's value is null. Default: values are the bytes. */
+  valueDeserializer?: Deserializer<Value>
+  /**
+   * What becomes of a record whose key or value cannot be deserialized. `throw` (default): records before it are handed out,
+   * the next call rejects with a `DeserializationError`, and so does every later one until `seek` passes the record, or the
+   * deserializer can do it. `skip`: it is left out, with a warning. `raw`: it is handed out with its bytes in the place of
+   * what could not be made, and with `deserializationError`.
+   */
+  onDeserializationError?: OnDeserializationError
+  /** Sees records before they are handed out, and hears of commits (KIP-42). */
+  interceptors?: readonly ConsumerInterceptor<NoInfer<Key>, NoInfer<Value>>[]
 }
 
-type Defaulted = Exclude<keyof ConsumerOptions, 'groupId' | 'autoCommit'>
+/** Whatever its records have. */
+export type AnyConsumerOptions = ConsumerOptions<unknown, unknown>
 
-export type ResolvedConsumerOptions = ResolvedOptions<ConsumerOptions, Defaulted> & { readonly autoCommit: boolean }
+type Defaulted = Exclude<keyof ConsumerOptions, 'groupId' | 'autoCommit' | 'keyDeserializer' | 'valueDeserializer'>
+
+export type ResolvedConsumerOptions = ResolvedOptions<AnyConsumerOptions, Defaulted> & { readonly autoCommit: boolean }
+
+const deserializer = either(
+  'must be a function or an object with the method deserialize',
+  anyFunction,
+  having('deserialize'),
+)
+
+const interceptorMethods = ['onConsume', 'onCommit', 'onSend', 'onAcknowledged'] as const
+
+const interceptorList: Check = (value) => {
+  if (!Array.isArray(value)) return 'must be an array of interceptors'
+  const isOne = (entry: unknown): boolean => {
+    if (typeof entry !== 'object' || entry === null) return false
+    const methods = interceptorMethods.map((name) => (entry as Record<string, unknown>)[name])
+    const given = methods.filter((method) => method !== undefined)
+    return given.length > 0 && given.every((method) => typeof method === 'function')
+  }
+  return value.every(isOne) ? undefined : `must be objects with some of the methods ${interceptorMethods.join(', ')}`
+}
 
 const assignorList: Check = (value) =>
   Array.isArray(value) && value.length > 0 && value.every((name) => name === 'range') && value.length === 1
     ? undefined
     : "must be ['range'], the only assignor so far"
 
-export const consumerOptions: OptionTable<ConsumerOptions> = {
+export const consumerOptions: OptionTable<AnyConsumerOptions> = {
   groupId: {
     kafka: 'group.id',
     default: undefined,
@@ -179,6 +221,30 @@ export const consumerOptions: OptionTable<ConsumerOptions> = {
     check: boolean,
     about: 'Copies keys, values and headers out of the fetched block.',
   },
+  keyDeserializer: {
+    kafka: 'key.deserializer',
+    default: undefined,
+    check: deserializer,
+    about: 'Makes the key of its bytes.',
+  },
+  valueDeserializer: {
+    kafka: 'value.deserializer',
+    default: undefined,
+    check: deserializer,
+    about: 'Makes the value of its bytes.',
+  },
+  onDeserializationError: {
+    kafka: null,
+    default: 'throw',
+    check: oneOf('throw', 'skip', 'raw'),
+    about: 'What becomes of a record that cannot be deserialized.',
+  },
+  interceptors: {
+    kafka: 'interceptor.classes',
+    default: [],
+    check: interceptorList,
+    about: 'Objects that see records before they are handed out, and hear of commits.',
+  },
 }
 
 /**
@@ -186,8 +252,8 @@ export const consumerOptions: OptionTable<ConsumerOptions> = {
  *
  * @throws InvalidOptionError for an unknown option, a wrong value, or two that contradict each other
  */
-export function readConsumerOptions(given: ConsumerOptions, requestTimeoutMs: number): ResolvedConsumerOptions {
-  const options = readOptions<ConsumerOptions, Defaulted>('Consumer', consumerOptions, given)
+export function readConsumerOptions(given: AnyConsumerOptions, requestTimeoutMs: number): ResolvedConsumerOptions {
+  const options = readOptions<AnyConsumerOptions, Defaulted>('Consumer', consumerOptions, given)
   const contradiction = (option: string, complaint: string): never => {
     throw new InvalidOptionError(option, `option '${option}' of Consumer ${complaint}`)
   }

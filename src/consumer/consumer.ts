@@ -26,7 +26,12 @@ import {
   type TimestampQuery,
 } from './consumer-arguments.ts'
 import { ConsumerCore } from './consumer-core.ts'
-import { consumerOptions, readConsumerOptions, type ConsumerOptions } from './consumer-options.ts'
+import {
+  consumerOptions,
+  readConsumerOptions,
+  type AnyConsumerOptions,
+  type ConsumerOptions,
+} from './consumer-options.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { FetchedRecords } from './fetched-records.ts'
 import { earliest, latest } from './list-offsets.ts'
@@ -54,13 +59,13 @@ export type {
  * for await (const record of consumer) console.log(record.partition, record.offset, record.value?.toString())
  * ```
  */
-export class Consumer {
+export class Consumer<Key = Buffer | null, Value = Buffer | null> {
   readonly #core: ConsumerCore
 
   /** @throws InvalidOptionError naming the option and what is valid */
-  constructor(options: ClientOptions<ConsumerOptions> = {}, doors: Doors = systemDoors) {
-    const given = options as ConsumerOptions & { cluster?: Cluster } & ClusterOptions
-    const { cluster, owned, own } = clusterFor<ConsumerOptions>('Consumer', given, consumerOptions, doors)
+  constructor(options: ClientOptions<ConsumerOptions<Key, Value>> = {}, doors: Doors = systemDoors) {
+    const given = options as AnyConsumerOptions & { cluster?: Cluster } & ClusterOptions
+    const { cluster, owned, own } = clusterFor<AnyConsumerOptions>('Consumer', given, consumerOptions, doors)
     this.#core = new ConsumerCore(cluster, owned, readConsumerOptions(own, cluster.options.requestTimeoutMs))
   }
 
@@ -126,9 +131,11 @@ export class Consumer {
    * Walks the records as they come, without end until `close`. Each step finishes the records before it; `break` does not
    * finish the last one.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<ConsumerRecord<Key, Value>> {
     this.#core.assertOpen()
-    return new RecordIterator(this.#core.handOut)
+    // Its parts know no types of keys and values: deserializers, or none, have made them what they are said to be.
+    const records: AsyncIterableIterator<ConsumerRecord<unknown, unknown>> = new RecordIterator(this.#core.handOut)
+    return records as AsyncIterableIterator<ConsumerRecord<Key, Value>>
   }
 
   /**
@@ -136,23 +143,26 @@ export class Consumer {
    *
    * @throws ClosedError when the consumer is closed meanwhile; whatever ended the group; the signal's reason
    */
-  async getOne(options: GetOneOptions = {}): Promise<ConsumerRecord> {
+  async getOne(options: GetOneOptions = {}): Promise<ConsumerRecord<Key, Value>> {
     checkCallOptions('getOne', options, getOneOptionNames)
     const { partitions, signal } = options
     signal?.throwIfAborted()
-    return await this.#core.handOut.one(filterOf(partitions), signal)
+    const record: ConsumerRecord<unknown, unknown> = await this.#core.handOut.one(filterOf(partitions), signal)
+    return record as ConsumerRecord<Key, Value>
   }
 
   /**
    * The next records that are there, at least one unless the time is up or the consumer is closed. Finishes what was
    * handed out before, of the partitions asked for.
    */
-  async getMany(options: GetManyOptions = {}): Promise<FetchedRecords> {
+  async getMany(options: GetManyOptions = {}): Promise<FetchedRecords<Key, Value>> {
     checkCallOptions('getMany', options, getManyOptionNames)
     const { partitions, timeoutMs, maxRecords = this.#core.options.maxPollRecords, signal } = options
     signal?.throwIfAborted()
     checkLimits(maxRecords, timeoutMs)
-    return await this.#core.handOut.many({ filter: filterOf(partitions), maxRecords, timeoutMs, signal })
+    const request = { filter: filterOf(partitions), maxRecords, timeoutMs, signal }
+    const records: FetchedRecords<unknown, unknown> = await this.#core.handOut.many(request)
+    return records as FetchedRecords<Key, Value>
   }
 
   /**

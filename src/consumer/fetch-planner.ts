@@ -16,7 +16,8 @@ export interface FetchPlan {
 
 /** Who waits for records, as far as a planner must know. */
 export interface Demand {
-  readonly waiting: boolean
+  /** Whether somebody waits who could take nothing of what is buffered. */
+  isStarving(): boolean
   wants(state: PartitionState): boolean
 }
 
@@ -94,7 +95,7 @@ export class FetchPlanner {
     let room = this.#room(broker, share)
     if (room < least) {
       // Whoever waits can take nothing of what is buffered, or would have taken it: it stands in the way.
-      states = this.#demand.waiting ? states.filter((state) => this.#demand.wants(state)) : []
+      states = this.#demand.isStarving() ? states.filter((state) => this.#demand.wants(state)) : []
       if (states.length > 0) {
         this.#buffer.dropAll()
         room = this.#room(broker, share)

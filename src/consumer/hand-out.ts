@@ -19,7 +19,7 @@ export interface HandOutHost {
   /** Who the consumer is in its group at this moment; undefined without a group. */
   groupMetadata(): ConsumerGroupMetadata | undefined
   /** Sees what is about to be handed out, and does not throw. Undefined when nobody wants to see it. */
-  readonly onConsume?: ((records: readonly ConsumerRecord[]) => void) | undefined
+  readonly onConsume: ((records: readonly ConsumerRecord[]) => void) | undefined
 }
 
 export interface ManyRequest {

@@ -32,6 +32,8 @@ export interface CommitterHost {
   heard(errorCode: number, identity: ConsumerGroupMetadata): void
   /** Auto-commit was refused, and will be again: told once until a commit succeeds. */
   onRefused(error: KafkaError): void
+  /** Hears of every offset that the coordinator has, and does not throw. Undefined when nobody wants to. */
+  readonly onCommitted: ((offsets: readonly TopicPartitionOffset[]) => void) | undefined
   onFailure(error: unknown): void
 }
 
@@ -215,11 +217,13 @@ export class OffsetCommitter {
       this.#cluster.remedy(target, error)
       return { again: entries, failure: error }
     }
+    const committed: TopicPartitionOffset[] = []
     for (const [name, entry] of entries) {
       const errorCode = answered.get(name)
       if (errorCode === 0) {
         const { state, offset } = entry
         if (state?.ours) this.#committed(state, offset.offset)
+        committed.push(offset)
         continue
       }
       const { topic, partition, offset } = entry.offset
@@ -240,6 +244,7 @@ export class OffsetCommitter {
         if (cure !== 'give-up' || error.code === 'FENCED_INSTANCE_ID') this.#host.heard(errorCode, identity)
       }
     }
+    if (committed.length > 0) this.#host.onCommitted?.(committed)
     return { again, failure }
   }
 

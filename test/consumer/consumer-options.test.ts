@@ -26,6 +26,8 @@ test('the defaults are Kafka’s', () => {
     allowAutoTopicCreation: false,
     excludeInternalTopics: true,
     copyRecords: false,
+    onDeserializationError: 'throw',
+    interceptors: [],
   })
   assert.equal(readConsumerOptions({}, 40_000).autoCommit, false, 'without a group there is nobody to commit to')
 })
@@ -37,8 +39,12 @@ test('what is unknown, wrong or contradictory is refused by name', () => {
     ['groupInstanceId', { groupId: 'g', groupInstanceId: 'x' }],
     ['groupProtocol', { groupId: 'g', groupProtocol: 'classic' }],
     ['clientRack', { clientRack: 'a' }],
-    ['valueDeserializer', { valueDeserializer: () => {} }],
-    ['interceptors', { interceptors: [] }],
+    ['valueDeserializer', { valueDeserializer: { serialize: () => '' } }],
+    ['keyDeserializer', { keyDeserializer: 'string' }],
+    ['onDeserializationError', { onDeserializationError: 'ignore' }],
+    ['interceptors', { interceptors: { onConsume: () => {} } }],
+    ['interceptors', { interceptors: [{}] }],
+    ['interceptors', { interceptors: [{ onConsume: 'x' }] }],
     ['autoOffsetReset', { autoOffsetReset: 'soonest' }],
     ['autoCommit', { autoCommit: 'marked' }],
     ['autoCommit', { autoCommit: true }],

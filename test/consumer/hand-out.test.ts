@@ -26,10 +26,8 @@ function setUp(partitions = 1) {
   const buffer = new FetchBuffer(subscription, () => {})
   let waits = 0
   const group = { groupId: 'g', generationId: 3, memberId: 'm', groupInstanceId: null }
-  const handOut = new HandOut(clock, subscription, buffer, {
-    onWait: () => waits++,
-    groupMetadata: () => ({ ...group }),
-  })
+  const host = { onWait: () => waits++, groupMetadata: () => ({ ...group }), onConsume: undefined }
+  const handOut = new HandOut(clock, subscription, buffer, host)
   /** As the fetcher does it, a batch at a time. */
   const arrive = (partition: number, values: readonly string[]): void => {
     const state = states[partition]!
