@@ -48,6 +48,8 @@ export class TransactionScript {
   epoch = -1
   readonly #versions: ScriptOptions['versions']
   readonly #troubles = new Map<string, Trouble[]>()
+  readonly #always = new Map<string, () => Trouble | undefined>()
+  readonly #hooks = new Map<string, () => void>()
   /** What was done, in order, such as `init 0`, `produce`, `commit`: lost answers count as done. */
   readonly deeds: string[] = []
 
@@ -84,6 +86,17 @@ export class TransactionScript {
   trouble(api: Api<never, unknown> | Api<unknown, unknown>, ...troubles: Trouble[]): this {
     this.#troubles.set(api.name, [...(this.#troubles.get(api.name) ?? []), ...troubles])
     return this
+  }
+
+  /** Asked for trouble before each request of this API is answered, until told otherwise. */
+  beforeEach(api: Api<unknown, unknown> | Api<never, unknown>, trouble: (() => Trouble | undefined) | undefined): void {
+    if (trouble === undefined) this.#always.delete(api.name)
+    else this.#always.set(api.name, trouble)
+  }
+
+  /** Called when the next request of this API arrives, before it is answered. */
+  beforeNext(api: Api<unknown, unknown> | Api<never, unknown>, hook: () => void): void {
+    this.#hooks.set(api.name, hook)
   }
 
   /** What arrived of an API, on any broker. */
@@ -206,7 +219,9 @@ export class TransactionScript {
   }
 
   #next(name: string): Trouble | undefined {
-    return this.#troubles.get(name)?.shift()
+    this.#hooks.get(name)?.()
+    this.#hooks.delete(name)
+    return this.#troubles.get(name)?.shift() ?? this.#always.get(name)?.()
   }
 
   #offer() {
