@@ -254,6 +254,13 @@ export class Cluster {
     if (this.#topics.version !== version) this.#refresher?.topicsChanged()
   }
 
+  /** Says that the owner needs one topic more than it said before. Does not wait. */
+  useTopic(owner: object, topic: string): void {
+    const { version } = this.#topics
+    this.#topics.add(owner, topic)
+    if (this.#topics.version !== version) this.#refresher?.topicsChanged()
+  }
+
   /**
    * Asks for new metadata and resolves to it. All who ask while a request is under way share it, unless a topic came into
    * use since: then they share the next one. Goes on trying while no broker can be reached.

@@ -1,7 +1,7 @@
 /** Which topics' metadata is worth fetching: the union of what each owner said. Knows no metadata. */
 
 export class TopicsInUse {
-  readonly #byOwner = new Map<object, ReadonlySet<string> | 'all'>()
+  readonly #byOwner = new Map<object, Set<string> | 'all'>()
   /** How many owners named each topic: a change then costs what changes, and not all that is in use. */
   readonly #owners = new Map<string, number>()
   #ownersOfAll = 0
@@ -26,7 +26,7 @@ export class TopicsInUse {
 
   /** Replaces what the owner said before; empty means nothing. */
   set(owner: object, topics: Iterable<string> | 'all'): void {
-    const wanted: ReadonlySet<string> | 'all' = topics === 'all' ? 'all' : new Set(topics)
+    const wanted: Set<string> | 'all' = topics === 'all' ? 'all' : new Set(topics)
     const before = this.#byOwner.get(owner)
     const hadAll = this.#ownersOfAll > 0
     // First what comes, then what goes: what stays was never gone.
@@ -38,8 +38,18 @@ export class TopicsInUse {
     if (isNews && !hadAll) this.#version++
   }
 
+  /** One topic more, beside what the owner said before: an owner that comes to thousands says each of them once. */
+  add(owner: object, topic: string): void {
+    let before = this.#byOwner.get(owner)
+    if (before === 'all' || before?.has(topic)) return
+    if (before === undefined) this.#byOwner.set(owner, (before = new Set()))
+    before.add(topic)
+    this.#union = undefined
+    if (this.#add([topic]) && this.#ownersOfAll === 0) this.#version++
+  }
+
   /** Says whether any of it is new, as far as topics that are named go. */
-  #add(topics: ReadonlySet<string> | 'all'): boolean {
+  #add(topics: Iterable<string> | 'all'): boolean {
     if (topics === 'all') return ++this.#ownersOfAll === 1
     let isNews = false
     for (const topic of topics) {

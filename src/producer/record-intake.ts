@@ -63,6 +63,9 @@ export class RecordIntake {
   /** Who waits for memory, in the order of the calls, whatever the topic. */
   readonly #memoryLine = new LinkedLine<RecordWaiter>()
   readonly #closing = new AbortController()
+  /** What ends each look-up. Not one signal for all of them: thousands of topics may be looked up at once, and a signal with
+   *  as many listeners takes as long for each as it has others. */
+  readonly #lookUps = new Set<AbortController>()
   /** Why the last look-up of a topic failed, for whoever gives up on it. */
   readonly #lastErrors = new Map<ProducedTopic, KafkaError>()
   #isStarted = false
@@ -120,7 +123,7 @@ export class RecordIntake {
     const topic: ProducedTopic = new TopicQueues(name, this.#cluster.clock.now(), this.#policy)
     if (this.#isStarted) topic.update(this.#cluster.metadata)
     this.#topics.set(name, topic)
-    this.#cluster.useTopics(this, this.#topics.keys())
+    this.#cluster.useTopic(this, name)
     return topic
   }
 
@@ -271,6 +274,7 @@ export class RecordIntake {
   stop(error: Error): void {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(error)
+    for (const lookUp of this.#lookUps) lookUp.abort(error)
     this.#drained?.promise.catch(() => {
       // Nobody may be waiting any more: then nobody needs to hear of it.
     })
@@ -407,37 +411,47 @@ export class RecordIntake {
   /** Finds out about a topic that records wait for. Asked again while it does so, it does nothing. */
   #lookUp(topic: ProducedTopic): void {
     if (topic.lookedUp || this.#closing.signal.aborted) return
-    topic.lookedUp = true
-    this.#findOut(topic)
+    const lookUp = this.#begin(topic)
+    this.#findOut(topic, lookUp.signal)
       .catch((error: unknown) => {
         this.#refuseLine(topic, error)
       })
       .finally(() => {
-        topic.lookedUp = false
         this.#lastErrors.delete(topic)
-        if (topic.line.size > 0) this.#lookUp(topic)
+        this.#end(topic, lookUp)
       })
   }
 
   /** Records are queued for a topic that was deleted: brokers that create topics create it again, as for a first record. */
   #restore(topic: ProducedTopic): void {
     if (topic.lookedUp || topic.partitionCount === 0 || this.#closing.signal.aborted) return
-    topic.lookedUp = true
+    const lookUp = this.#begin(topic)
     const { clock, options } = this.#cluster
     const deadline = clock.now() + options.retryBackoffMaxMs
     this.#cluster
-      .topic(topic.name, { deadline, signal: this.#closing.signal, allowAutoTopicCreation: true })
+      .topic(topic.name, { deadline, signal: lookUp.signal, allowAutoTopicCreation: true })
       .catch(() => {
         // What is queued waits on, and expires by itself; the next metadata asks again.
       })
       .finally(() => {
-        topic.lookedUp = false
-        if (topic.line.size > 0) this.#lookUp(topic)
+        this.#end(topic, lookUp)
       })
   }
 
-  async #findOut(topic: ProducedTopic): Promise<void> {
-    const { signal } = this.#closing
+  #begin(topic: ProducedTopic): AbortController {
+    topic.lookedUp = true
+    const lookUp = new AbortController()
+    this.#lookUps.add(lookUp)
+    return lookUp
+  }
+
+  #end(topic: ProducedTopic, lookUp: AbortController): void {
+    this.#lookUps.delete(lookUp)
+    topic.lookedUp = false
+    if (topic.line.size > 0) this.#lookUp(topic)
+  }
+
+  async #findOut(topic: ProducedTopic, signal: AbortSignal): Promise<void> {
     const backoff = this.#cluster.newBackoff()
     for (let first = topic.line.first; first !== undefined && !signal.aborted; first = topic.line.first) {
       const { deadline } = first

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, test, type TestContext } from 'node:test'
 import { Cluster } from '#src/cluster/cluster.js'
-import { SendBatchError, type KafkaError } from '#src/index.js'
+import { SendBatchError, TransactionalProducer, type KafkaError } from '#src/index.js'
 import { CreateAcls } from '#src/wire/messages/create-acls.js'
 import { DeleteAcls } from '#src/wire/messages/delete-acls.js'
 import { startKafka } from '#scripts/kafka.mjs'
@@ -186,4 +186,54 @@ test('a topic that is not there and may not be made is refused by name at once',
   assert.ok(performance.now() - startedAt < 10_000, 'nobody waited for maxBlockMs')
   await liftCluster()
   await producer.close()
+})
+
+test('a producer that may not have an id says so at once, names the cluster, and works when it may', async (t) => {
+  const topic = await broker.createTopic()
+  const liftCluster = await forbid(t, 'cluster', theCluster, 'idempotent-write')
+  // Whoever may write to any topic may have an id (KIP-679).
+  const liftTopics = await forbid(t, 'topic', '*', 'write')
+  await until('ids are refused', async () => {
+    const code = await codeOf(makeProducer(t, broker, { maxBlockMs: 2_000 }).send({ topic, value: 'x' }))
+    return code === 'CLUSTER_AUTHORIZATION_FAILED'
+  })
+  const producer = makeProducer(t, broker)
+  const startedAt = performance.now()
+  await assert.rejects(producer.send({ topic, value: 'x' }), {
+    code: 'CLUSTER_AUTHORIZATION_FAILED',
+    persistence: 'not-persisted',
+    message: /gave the producer an id.*IDEMPOTENT_WRITE on the cluster/,
+  })
+  assert.ok(performance.now() - startedAt < 10_000, 'it is no matter of time')
+  await liftTopics()
+  await liftCluster()
+  await until(
+    'ids are given',
+    async () => (await codeOf(makeProducer(t, broker).send({ topic, value: 'x' }))) === undefined,
+  )
+})
+
+test('a transactional id that is not ours is refused by name', async (t) => {
+  const id = uniqueName('billing')
+  const lift = await forbid(t, 'transactional-id', id, 'write')
+  const make = (): TransactionalProducer => {
+    const producer = new TransactionalProducer({ bootstrapServers: broker.bootstrapServers, transactionalId: id })
+    t.after(() => {
+      producer.destroy()
+    })
+    return producer
+  }
+  await until('it is refused', async () => (await codeOf(make().begin())) !== undefined)
+  const startedAt = performance.now()
+  await assert.rejects(make().begin(), {
+    code: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+    message: new RegExp(`'${id}'`),
+  })
+  assert.ok(performance.now() - startedAt < 10_000, 'it is no matter of time')
+  await lift()
+  const topic = await broker.createTopic()
+  await until(
+    'it is allowed',
+    async () => (await codeOf(make().transaction((tx) => tx.send({ topic, value: 'x' })))) === undefined,
+  )
 })
