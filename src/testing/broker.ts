@@ -22,11 +22,13 @@ import {
 import { handlerOf } from './handlers/registry.ts'
 import type { Listen, Listener } from './listener.ts'
 import type { RequestLog } from './request-log.ts'
+import type { TransactionCoordinator } from './transaction-coordination/transaction-coordinator.ts'
 
 /** What the brokers of a cluster share. */
 export interface SharedByBrokers {
   readonly state: ClusterState
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly controls: Controls
   readonly requests: RequestLog
   readonly listen: Listen
@@ -115,6 +117,7 @@ export class Broker {
     const context: RequestContext = {
       state,
       groups: this.#shared.groups,
+      transactions: this.#shared.transactions,
       fetchSessions: this.#fetchSessions,
       brokerId: this.entry.id,
       version,

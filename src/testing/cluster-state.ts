@@ -33,8 +33,6 @@ export const transactionsTopic = '__transaction_state'
 
 /** As many replicas as Kafka gives its internal topics. */
 const internalReplicas = 3
-/** `transaction.state.log.num.partitions`. */
-const transactionPartitions = 50
 
 export class ClusterState {
   readonly clusterId: string
@@ -179,8 +177,9 @@ export class ClusterState {
   coordinatingPartition(topicName: typeof groupsTopic | typeof transactionsTopic, key: string): Partition {
     let topic = this.#topics.get(topicName)
     if (topic === undefined) {
-      const count =
-        topicName === groupsTopic ? this.properties.number('offsets.topic.num.partitions') : transactionPartitions
+      const property =
+        topicName === groupsTopic ? 'offsets.topic.num.partitions' : 'transaction.state.log.num.partitions'
+      const count = this.properties.number(property)
       const placement = this.placeReplicas(count, Math.min(internalReplicas, this.brokers.size), 0)
       topic = this.createTopic(topicName, placement, new Map([['cleanup.policy', 'compact']]))
     }

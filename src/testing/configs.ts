@@ -132,7 +132,12 @@ export const brokerConfigs: ConfigDefinitions = {
   'num.partitions': int(1, 1),
   'offset.metadata.max.bytes': int(4_096),
   'offsets.topic.num.partitions': int(50, 1),
+  'producer.id.expiration.ms': dynamic(int(86_400_000, 1)),
   'socket.request.max.bytes': int(104_857_600, 1),
+  'transaction.max.timeout.ms': int(900_000, 1),
+  'transaction.state.log.min.isr': int(2, 1),
+  'transaction.state.log.num.partitions': int(50, 1),
+  'transactional.id.expiration.ms': int(604_800_000, 1),
   'unclean.leader.election.enable': dynamic(bool(false)),
 }
 

@@ -17,6 +17,11 @@ export interface LogBatch {
   readonly bytes: Buffer
 }
 
+/** And where it lies, counted from the first byte that the log ever had. */
+interface StoredBatch extends LogBatch {
+  readonly position: number
+}
+
 export interface TimestampedOffset {
   readonly offset: number
   readonly timestamp: number
@@ -25,16 +30,22 @@ export interface TimestampedOffset {
 
 const baseOffsetAt = 0
 const leaderEpochAt = 12
+/** Kafka's index has an offset for every so many bytes (`index.interval.bytes`). */
+const indexIntervalBytes = 4096
 /** So many batches may lie dead at the front of the list before it is made anew. */
 const slack = 1024
 
 export class PartitionLog {
   readonly #maxBytes: number
-  #batches: LogBatch[] = []
+  #batches: StoredBatch[] = []
   #first = 0
   #sizeInBytes = 0
   #logStartOffset = 0
   #logEndOffset = 0
+  /** Kafka's sparse index: the last offsets of some batches, and where these lie. */
+  #index: { readonly offset: number; readonly position: number }[] = []
+  #nextPosition = 0
+  #unindexedBytes = 0
   /** Where each leader epoch began, ascending. */
   readonly #epochs: { readonly epoch: number; readonly startOffset: number }[] = []
 
@@ -76,8 +87,15 @@ export class PartitionLog {
     writeInt64(bytes, baseOffsetAt, baseOffset)
     writeInt32(bytes, leaderEpochAt, leaderEpoch)
     const lastOffset = baseOffset + batch.lastOffsetDelta
-    this.#batches.push({ baseOffset, lastOffset, leaderEpoch, maxTimestamp: batch.maxTimestamp, bytes })
+    const position = this.#nextPosition
+    if (this.#unindexedBytes > indexIntervalBytes) {
+      this.#index.push({ offset: lastOffset, position })
+      this.#unindexedBytes = 0
+    }
+    this.#batches.push({ baseOffset, lastOffset, leaderEpoch, maxTimestamp: batch.maxTimestamp, bytes, position })
     this.#sizeInBytes += bytes.length
+    this.#nextPosition += bytes.length
+    this.#unindexedBytes += bytes.length
     this.#logEndOffset = lastOffset + 1
     // The newest batch stays, however large: a log that forgets what it just acknowledged serves nobody.
     while (this.#sizeInBytes > this.#maxBytes && this.#batches.length - this.#first > 1) {
@@ -91,8 +109,10 @@ export class PartitionLog {
    *
    * @param atLeastOneBatch return the first batch whole, even when it is larger; otherwise a first batch that does not fit
    *   means nothing at all
+   * @param end batches from this offset on are not returned
    */
-  read(offset: number, maxBytes: number, atLeastOneBatch: boolean): Buffer {
+  read(offset: number, maxBytes: number, atLeastOneBatch: boolean, end: number = Infinity): Buffer {
+    if (offset >= end) return Buffer.alloc(0)
     let index = this.#indexOf(offset)
     const first = this.#batches[index]
     if (first === undefined || (!atLeastOneBatch && first.bytes.length > maxBytes)) return Buffer.alloc(0)
@@ -100,7 +120,8 @@ export class PartitionLog {
     const parts: Buffer[] = []
     let size = 0
     for (; index < this.#batches.length && size < limit; index++) {
-      const { bytes } = this.#batches[index]!
+      const { bytes, baseOffset } = this.#batches[index]!
+      if (baseOffset >= end) break
       const part = size + bytes.length > limit ? bytes.subarray(0, limit - size) : bytes
       parts.push(part)
       size += part.length
@@ -108,13 +129,35 @@ export class PartitionLog {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts, size)
   }
 
-  /** How many bytes `read` could return from `offset`, counted no further than `enough`. */
-  bytesFrom(offset: number, enough: number): number {
+  /** How many bytes `read` could return from `offset` to `end`, counted no further than `enough`. */
+  bytesFrom(offset: number, enough: number, end: number = Infinity): number {
     let size = 0
+    if (offset >= end) return size
     for (let index = this.#indexOf(offset); index < this.#batches.length && size < enough; index++) {
+      if (this.#batches[index]!.baseOffset >= end) break
       size += this.#batches[index]!.bytes.length
     }
     return Math.min(size, enough)
+  }
+
+  /** An offset that is not before the end of what `read` returned, as near as Kafka's index tells. */
+  upperBound(offset: number, readBytes: number): number {
+    const batch = this.#batches[this.#indexOf(offset)]
+    if (batch === undefined) return this.#logEndOffset
+    const end = batch.position + readBytes
+    let low = 0
+    let high = this.#index.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#index[middle]!.position > end) high = middle
+      else low = middle + 1
+    }
+    return this.#index[low]?.offset ?? this.#logEndOffset
+  }
+
+  /** The first offset of the batch with the offset, or of the first one after it; the log's end when there is none. */
+  baseOffsetAt(offset: number): number {
+    return this.#batches[this.#indexOf(offset)]?.baseOffset ?? this.#logEndOffset
   }
 
   /** The first record at or after the timestamp; undefined when there is none. Rejects for a batch that cannot be read. */
@@ -184,6 +227,8 @@ export class PartitionLog {
     if (this.#first > slack && this.#first * 2 > this.#batches.length) {
       this.#batches = this.#batches.slice(this.#first)
       this.#first = 0
+      const from = this.#batches[0]?.position ?? this.#nextPosition
+      this.#index = this.#index.filter(({ position }) => position >= from)
     }
   }
 

@@ -37,6 +37,9 @@ export interface TestClusterOptions {
   readonly properties?: Readonly<Record<string, string | number | boolean>>
   /** By API name: the lowest and highest version to serve, to look like another broker, or null to not know the API at all. */
   readonly versions?: Readonly<Record<string, readonly [number, number] | null>>
+  /** The finalized `transaction.version`, which tells clients how to end transactions: 2 as KIP-890 has it, 1 or 0 as it was
+   *  before, where partitions are added first and epochs stay. Default: 2, as with Kafka 4. */
+  readonly transactionVersion?: 0 | 1 | 2
   /** Bytes that a partition keeps; its oldest batches go beyond it. Default: no bound. */
   readonly maxLogBytes?: number
   /** How many of the latest requests `requests()` keeps. Default: 10 000. */
@@ -85,6 +88,12 @@ export const testClusterOptions: OptionTable<TestClusterOptions> = {
     default: undefined,
     check: anyObject,
     about: 'Versions to serve in place of those of Kafka 4.3.',
+  },
+  transactionVersion: {
+    kafka: null,
+    default: 2,
+    check: atLeast(0, 2),
+    about: 'How transactions end: 2 as KIP-890 has it.',
   },
   maxLogBytes: {
     kafka: null,

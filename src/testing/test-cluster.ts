@@ -9,20 +9,31 @@ import { readOptions } from '../options/option-table.ts'
 import type { Api } from '../wire/api.ts'
 import { Broker, type SharedByBrokers } from './broker.ts'
 import { BrokerProperties } from './broker-properties.ts'
-import { ClusterState, groupsTopic, type BrokerEntry } from './cluster-state.ts'
+import { ClusterState, groupsTopic, transactionsTopic, type BrokerEntry } from './cluster-state.ts'
 import { Controls, type Control, type ControlOptions } from './controls.ts'
 import { complaintAbout, topicConfigs } from './configs.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { handlers, servedVersions } from './handlers/registry.ts'
-import { describeGroup, describeTopic, type TestBroker, type TestGroup, type TestTopic } from './inspection.ts'
+import {
+  describeGroup,
+  describeTopic,
+  describeTransaction,
+  type TestBroker,
+  type TestGroup,
+  type TestTopic,
+  type TestTransaction,
+} from './inspection.ts'
 import { listenOnSocket } from './listener.ts'
 import { RequestLog, type SeenRequest } from './request-log.ts'
 import { testClusterOptions, type TestClusterOptions, type TestTopicOptions } from './test-cluster-options.ts'
 import { complaintAboutTopicName, type Partition, type Topic } from './topics.ts'
+import type { MarkerFilter } from './transaction-coordination/marker-writer.ts'
+import { TransactionCoordinator } from './transaction-coordination/transaction-coordinator.ts'
 
 export class TestCluster {
   readonly #state: ClusterState
   readonly #groups: GroupCoordinator
+  readonly #transactions: TransactionCoordinator
   readonly #controls = new Controls()
   readonly #requests: RequestLog
   readonly #shared: SharedByBrokers
@@ -32,11 +43,10 @@ export class TestCluster {
   #closed: Promise<void> | undefined
 
   private constructor(given: TestClusterOptions) {
-    const options = readOptions<TestClusterOptions, 'brokers' | 'host' | 'port' | 'keepRequests'>(
-      'TestCluster',
-      testClusterOptions,
-      given,
-    )
+    const options = readOptions<
+      TestClusterOptions,
+      'brokers' | 'host' | 'port' | 'keepRequests' | 'transactionVersion'
+    >('TestCluster', testClusterOptions, given)
     const random = options.random ?? systemRandom
     this.#host = options.host
     this.#state = new ClusterState({
@@ -48,10 +58,16 @@ export class TestCluster {
       maxLogBytes: options.maxLogBytes ?? Infinity,
     })
     this.#groups = new GroupCoordinator(this.#state)
+    this.#transactions = new TransactionCoordinator({
+      state: this.#state,
+      groups: this.#groups,
+      transactionVersion: options.transactionVersion,
+    })
     this.#requests = new RequestLog(options.keepRequests)
     this.#shared = {
       state: this.#state,
       groups: this.#groups,
+      transactions: this.#transactions,
       controls: this.#controls,
       requests: this.#requests,
       listen: options.listen ?? listenOnSocket,
@@ -199,6 +215,78 @@ export class TestCluster {
     return this.#groups.groupIds
   }
 
+  // --- transactions
+
+  /** A transactional id as its coordinator sees it: producer, state, partitions. Undefined when nobody has taken it. */
+  transaction(transactionalId: string): TestTransaction | undefined {
+    const transaction = this.#transactions.transaction(transactionalId)
+    return transaction === undefined ? undefined : describeTransaction(transaction)
+  }
+
+  get transactionalIds(): string[] {
+    return this.#transactions.all.map(({ transactionalId }) => transactionalId)
+  }
+
+  /** The broker that coordinates a transactional id; -1 when none can. */
+  transactionCoordinatorOf(transactionalId: string): number {
+    return this.#state.coordinatingPartition(transactionsTopic, transactionalId).leaderId
+  }
+
+  /**
+   * Makes a broker the coordinator of a transactional id, and of those that share its partition of the transactions topic.
+   * Open transactions stay open, and markers that are being written go on being written.
+   *
+   * @param options `loadingMs`: how long the new one answers COORDINATOR_LOAD_IN_PROGRESS; 0 by default
+   */
+  moveTransactionCoordinator(
+    transactionalId: string,
+    to: number,
+    { loadingMs = 0 }: { loadingMs?: number } = {},
+  ): void {
+    this.#live(to)
+    this.#state.moveLeader(this.#state.coordinatingPartition(transactionsTopic, transactionalId), to)
+    if (loadingMs > 0) this.#transactions.load(transactionalId, loadingMs)
+  }
+
+  /**
+   * Holds back the markers that end transactions: all, or those of a transactional id, of a topic, of a partition. A transaction
+   * whose markers are held is decided and not complete: its coordinator answers CONCURRENT_TRANSACTIONS, and readers of
+   * committed records wait.
+   *
+   * @returns a function that has them written
+   *
+   * @example
+   * ```ts
+   * import { TestCluster } from 'jackdaw/testing'
+   *
+   * const cluster = await TestCluster.start({ topics: { orders: 2 } })
+   * const release = cluster.holdMarkers({ topic: 'orders', partition: 1 })
+   * // … a transaction over both partitions is committed: partition 0 shows it, partition 1 does not yet
+   * release()
+   * await cluster.close()
+   * ```
+   */
+  holdMarkers(filter: MarkerFilter = {}): () => void {
+    return this.#transactions.markers.hold({ ...filter })
+  }
+
+  /**
+   * Has the time of an open transaction be over: it is aborted, and its producer fenced.
+   *
+   * @throws InvalidArgumentError when none is open
+   */
+  expireTransaction(transactionalId: string): void {
+    if (!this.#transactions.expire(transactionalId)) {
+      throw new InvalidArgumentError(`'${transactionalId}' has no open transaction`)
+    }
+  }
+
+  /** Has a topic's partitions forget a producer, or all, as they do with those that write nothing for a day: whoever comes then
+   *  may begin with any sequence number. Those with an open transaction are remembered. */
+  forgetProducers(topic: string, { producerId }: { producerId?: number } = {}): void {
+    for (const { producers } of this.#topic(topic).partitions) producers.forget(producerId)
+  }
+
   // --- brokers
 
   /** Crashes a broker: its connections end, and what it led is led by the next replica in sync, if one is up. */
@@ -312,6 +400,7 @@ export class TestCluster {
     this.#controls.clear()
     const stopped = Array.from(this.#brokers.values(), (broker) => broker.stop())
     this.#groups.close()
+    this.#transactions.close()
     await Promise.all(stopped)
   }
 

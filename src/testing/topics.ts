@@ -5,6 +5,7 @@ import type { BrokerProperties, ConfigValue } from './broker-properties.ts'
 import { configSources, topicConfigs } from './configs.ts'
 import { PartitionLog } from './partition-log.ts'
 import { ProducerStates } from './producer-states.ts'
+import { AbortedTransactions, type AbortedTransaction } from './transaction-coordination/aborted-transactions.ts'
 
 export class Partition {
   readonly topic: Topic
@@ -18,6 +19,7 @@ export class Partition {
   leaderEpoch = 0
   readonly log: PartitionLog
   readonly producers: ProducerStates = new ProducerStates()
+  readonly aborted: AbortedTransactions = new AbortedTransactions()
   readonly #watchers = new Set<() => void>()
 
   constructor(topic: Topic, index: number, replicas: readonly number[], maxLogBytes: number) {
@@ -28,6 +30,21 @@ export class Partition {
     this.leaderId = replicas[0]!
     this.log = new PartitionLog(maxLogBytes)
     this.log.beginEpoch(this.leaderEpoch)
+  }
+
+  /** Before it everything is decided: who reads committed records comes so far. */
+  get lastStableOffset(): number {
+    const open = this.producers.firstOpenOffset()
+    if (open === undefined) return this.log.logEndOffset
+    // Where the log begins inside the transaction, Kafka takes the batch's own first offset.
+    return open >= this.log.logStartOffset ? open : this.log.baseOffsetAt(this.log.logStartOffset)
+  }
+
+  /** The aborted transactions that a reader of so many bytes from an offset must know, and some beyond (KIP-98). */
+  abortedFrom(offset: number, readBytes: number): AbortedTransaction[] {
+    if (this.aborted.all.length === 0 || readBytes === 0) return []
+    this.aborted.deleteBefore(this.log.logStartOffset)
+    return this.aborted.between(offset, this.log.upperBound(offset, readBytes))
   }
 
   /** Calls back at every change, of the log or of the leader, until the returned function is called. */

@@ -74,7 +74,6 @@ export async function validateBatch(
     throw new RejectedBatch('UNSUPPORTED_COMPRESSION_TYPE', `zstd needs Produce version ${zstdSinceVersion}`, before)
   }
   if (batch.isControl) throw new RejectedBatch('INVALID_RECORD', 'clients may not write control records')
-  if (batch.isTransactional) throw new RejectedBatch('INVALID_TXN_STATE', 'this cluster does not serve transactions')
   if (batch.count !== batch.lastOffsetDelta + 1 || batch.count === 0) {
     throw new RejectedBatch(
       'INVALID_RECORD',

@@ -2,21 +2,33 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { TestCluster } from '#src/testing/index.js'
-import { scripts } from './conformance/all.js'
+import { scripts, transactionScripts } from './conformance/all.js'
 import { recorded } from './conformance/recorded.js'
-import { play } from './conformance/scripts.js'
+import { play, type Script } from './conformance/scripts.js'
 
-const kafka = recorded()
+/** As the brokers of our test runs are configured. */
+const properties = { 'auto.create.topics.enable': false, 'num.partitions': 3 }
 
-test('every script was played on Kafka', () => {
-  assert.deepEqual(Object.keys(kafka).sort(), scripts.map(({ name }) => name).sort())
-})
+for (const { transactionVersion, suite } of [
+  { transactionVersion: 2, suite: scripts },
+  { transactionVersion: 1, suite: transactionScripts },
+] as const) {
+  const which = transactionVersion === 2 ? '' : ' with transaction.version 1'
+  const kafka = recorded(transactionVersion)
 
-for (const script of scripts) {
-  test(`like Kafka: ${script.name}`, async (t) => {
-    // As the brokers of our test runs are configured.
-    const cluster = await TestCluster.start({ properties: { 'auto.create.topics.enable': false, 'num.partitions': 3 } })
-    t.after(() => cluster.close())
-    assert.deepEqual(JSON.parse(JSON.stringify(await play(script, cluster.bootstrapServers))), kafka[script.name])
+  test(`every script was played on Kafka${which}`, () => {
+    assert.deepEqual(Object.keys(kafka).sort(), namesOf(suite))
   })
+
+  for (const script of suite) {
+    test(`like Kafka${which}: ${script.name}`, async (t) => {
+      const cluster = await TestCluster.start({ properties, transactionVersion })
+      t.after(() => cluster.close())
+      assert.deepEqual(JSON.parse(JSON.stringify(await play(script, cluster.bootstrapServers))), kafka[script.name])
+    })
+  }
+}
+
+function namesOf(suite: readonly Script[]): string[] {
+  return suite.map(({ name }) => name).sort()
 }

@@ -53,6 +53,18 @@ function requestOf({ name }: Api<unknown, unknown>, version: number): Init<unkno
       return { resources: [{ resourceType: 2, resourceName: 't', configurationKeys: null }] }
     case 'IncrementalAlterConfigs':
       return { resources: [{ resourceType: 2, resourceName: 't', configs: [] }] }
+    case 'AddPartitionsToTxn': {
+      const topics = [{ name: 't', partitions: [0] }]
+      return version >= 4 ? { transactions: [{ transactionalId: 'x', topics }] } : { v3AndBelowTopics: topics }
+    }
+    case 'TxnOffsetCommit':
+      return { groupId: 'g', transactionalId: 'x', topics: [{ name: 't', partitions: [{ partitionIndex: 0 }] }] }
+    case 'WriteTxnMarkers':
+      return { markers: [{ topics: [{ name: 't', partitionIndexes: [0] }] }] }
+    case 'DescribeProducers':
+      return { topics: [{ name: 't', partitionIndexes: [0] }] }
+    case 'DescribeTransactions':
+      return { transactionalIds: ['x'] }
     case 'ApiVersions':
       return version >= 3 ? { clientSoftwareName: 'a', clientSoftwareVersion: '1' } : {}
     default:

@@ -137,8 +137,19 @@ export class ClassicGroup {
     return noError
   }
 
-  /** Whether offsets may be committed so. @returns an error code */
-  checkCommit(memberId: string, groupInstanceId: string | null, generationId: number): number {
+  /**
+   * Whether offsets may be committed so.
+   *
+   * @param isTransactional then whoever names neither member nor generation may commit, as producers did before KIP-447, and
+   *   the state of the group does not matter
+   * @returns an error code
+   */
+  checkCommit(
+    memberId: string,
+    groupInstanceId: string | null,
+    generationId: number,
+    { isTransactional = false }: { isTransactional?: boolean } = {},
+  ): number {
     if (this.#state === 'Dead') return code('COORDINATOR_NOT_AVAILABLE')
     // Tools, and consumers that assign themselves.
     if (generationId < 0 && this.#state === 'Empty') return noError
@@ -146,9 +157,10 @@ export class ClassicGroup {
       const complaint = this.#complaintAboutMember(memberId, groupInstanceId)
       if (complaint !== noError) return complaint
       if (generationId !== this.#generationId) return code('ILLEGAL_GENERATION')
-    } else if (this.#state !== 'Empty') {
+    } else if (!isTransactional && this.#state !== 'Empty') {
       return code('UNKNOWN_MEMBER_ID')
     }
+    if (isTransactional) return noError
     if (this.#state === 'CompletingRebalance') return code('REBALANCE_IN_PROGRESS')
     const member = this.#members.get(memberId)
     if (member !== undefined) this.#restartSession(member)

@@ -13,6 +13,8 @@ export interface CommittedOffset {
   /** -1 when the consumer did not say. */
   readonly leaderEpoch: number
   readonly metadata: string
+  /** Its place among all commits, counted up: of two, the one that was written later stands. */
+  readonly order: number
   /** When, by the wall clock, in ms. */
   readonly committedAt: number
 }
@@ -22,6 +24,17 @@ export interface Group {
   readonly classic: ClassicGroup
   /** By topic, then by partition. */
   readonly offsets: Map<string, Map<number, CommittedOffset>>
+  /** What open transactions will commit, by producer id, then by topic, then by partition. */
+  readonly pendingOffsets: Map<number, Map<string, Map<number, CommittedOffset>>>
+}
+
+/** What is committed, by whoever says so. */
+export interface OffsetToCommit {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly leaderEpoch: number
+  readonly metadata: string
 }
 
 export class GroupCoordinator {
@@ -29,6 +42,7 @@ export class GroupCoordinator {
   readonly #groups = new Map<string, Group>()
   /** Partitions of the offsets topic whose new leader still reads them, until when on the clock. */
   readonly #loadingUntil = new Map<Partition, number>()
+  #commits = 0
 
   constructor(state: ClusterState) {
     this.#state = state
@@ -76,7 +90,7 @@ export class GroupCoordinator {
         initialRebalanceDelayMs: () => properties.number('group.initial.rebalance.delay.ms'),
         maxSize: () => properties.number('group.max.size'),
       })
-      group = { classic, offsets: new Map() }
+      group = { classic, offsets: new Map(), pendingOffsets: new Map() }
       this.#groups.set(groupId, group)
     }
     return group
@@ -87,13 +101,70 @@ export class GroupCoordinator {
     this.#groups.delete(groupId)
   }
 
+  /** Commits an offset; with a producer id, when its transaction is committed. */
+  commit(groupId: string, { topic, partition, ...said }: OffsetToCommit, producerId?: number): void {
+    const { offsets, pendingOffsets } = this.groupOrNew(groupId)
+    let target = offsets
+    if (producerId !== undefined) {
+      target = pendingOffsets.get(producerId) ?? new Map<string, Map<number, CommittedOffset>>()
+      pendingOffsets.set(producerId, target)
+    }
+    set(target, topic, partition, { ...said, order: ++this.#commits, committedAt: this.#state.clock.wallTime() })
+  }
+
+  /** Whether a transaction may yet commit an offset of the partition. */
+  isPending(groupId: string, topic: string, partition: number): boolean {
+    for (const pending of this.#groups.get(groupId)?.pendingOffsets.values() ?? []) {
+      if (pending.get(topic)?.has(partition) === true) return true
+    }
+    return false
+  }
+
+  /** A transaction is over for the groups of a partition of the offsets topic. */
+  completeTransaction(partition: Partition, producerId: number, commits: boolean): void {
+    for (const [groupId, { offsets, pendingOffsets }] of this.#groups) {
+      if (this.#state.coordinatingPartition(groupsTopic, groupId) !== partition) continue
+      const pending = pendingOffsets.get(producerId)
+      pendingOffsets.delete(producerId)
+      if (pending === undefined || !commits) continue
+      for (const [topic, partitions] of pending) {
+        for (const [index, offset] of partitions) {
+          // What was committed since then, without a transaction or by one that ended earlier, is newer.
+          const standing = offsets.get(topic)?.get(index)
+          if (standing === undefined || standing.order < offset.order) set(offsets, topic, index, offset)
+        }
+      }
+    }
+  }
+
+  /** Forgets the offset of a partition, and what transactions would commit for it. */
+  deleteOffset(groupId: string, topic: string, partition: number): void {
+    const group = this.#groups.get(groupId)
+    group?.offsets.get(topic)?.delete(partition)
+    for (const pending of group?.pendingOffsets.values() ?? []) pending.get(topic)?.delete(partition)
+  }
+
   /** Forgets what was committed for a topic that is gone. */
   topicDeleted(topic: string): void {
-    for (const { offsets } of this.#groups.values()) offsets.delete(topic)
+    for (const { offsets, pendingOffsets } of this.#groups.values()) {
+      offsets.delete(topic)
+      for (const pending of pendingOffsets.values()) pending.delete(topic)
+    }
   }
 
   /** Ends all timers and answers whoever waits. */
   close(): void {
     for (const groupId of this.groupIds) this.delete(groupId)
   }
+}
+
+function set(
+  offsets: Map<string, Map<number, CommittedOffset>>,
+  topic: string,
+  partition: number,
+  offset: CommittedOffset,
+): void {
+  const ofTopic = offsets.get(topic) ?? new Map<number, CommittedOffset>()
+  offsets.set(topic, ofTopic)
+  ofTopic.set(partition, offset)
 }

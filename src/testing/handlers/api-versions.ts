@@ -4,8 +4,8 @@ import { brokerErrorNumber } from '../../errors/broker-error.ts'
 import { ApiVersions } from '../../wire/messages/api-versions.ts'
 import { defineHandler, type AnyHandler } from './handler.ts'
 
-/** Kafka 4.3's features with the levels that are finalized here. Transactions, the newer groups and the rest are at 0, which
- *  tells clients to do without: their APIs are not served. */
+/** Kafka 4.3's features with the levels that are finalized here, but for that of transactions, which a test chooses. The newer
+ *  groups and the rest are at 0, which tells clients to do without: their APIs are not served. */
 const features = [
   { name: 'metadata.version', minVersion: 7, maxVersion: 30, level: 30 },
   { name: 'kraft.version', minVersion: 0, maxVersion: 1, level: 0 },
@@ -23,7 +23,7 @@ export const apiVersions: AnyHandler = defineHandler({
   minVersion: 0,
   maxVersion: 4,
 
-  handle({ clientSoftwareName, clientSoftwareVersion }, { version, served }) {
+  handle({ clientSoftwareName, clientSoftwareVersion }, { version, served, transactions }) {
     if (version >= 3 && !(softwareName.test(clientSoftwareName) && softwareName.test(clientSoftwareVersion))) {
       return { errorCode: brokerErrorNumber('INVALID_REQUEST') }
     }
@@ -34,6 +34,10 @@ export const apiVersions: AnyHandler = defineHandler({
       supportedFeatures: supported.map(({ name, minVersion, maxVersion }) => ({ name, minVersion, maxVersion })),
       finalizedFeaturesEpoch: 1,
       finalizedFeatures: features
+        .map(({ name, level }) => ({
+          name,
+          level: name === 'transaction.version' ? transactions.transactionVersion : level,
+        }))
         .filter(({ level }) => level > 0)
         .map(({ name, level }) => ({ name, minVersionLevel: level, maxVersionLevel: level })),
     }

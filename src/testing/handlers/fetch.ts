@@ -9,6 +9,7 @@ import type { Partition } from '../topics.ts'
 import { readable } from './readable.ts'
 import { currentLeaderOf, defineHandler, endpointsOf, type AnyHandler, type RequestContext } from './handler.ts'
 
+const readCommitted = 1
 const newSessionEpoch = 0
 const noSessionEpoch = -1
 /** Answers name the leader from this version on (KIP-951). */
@@ -30,9 +31,8 @@ export const fetch: AnyHandler = defineHandler({
     const opened = openSession(request, context)
     if ('errorCode' in opened) return { errorCode: opened.errorCode }
     const { asked, session } = opened
-    const { maxWaitMs, minBytes } = request
-    if (maxWaitMs > 0 && asked.length > 0 && !hasEnough(asked, context, minBytes)) {
-      await waitForEnough(asked, context, minBytes, maxWaitMs)
+    if (request.maxWaitMs > 0 && asked.length > 0 && !hasEnough(asked, context, request)) {
+      await waitForEnough(asked, context, request)
     }
     return answer(read(asked, request, context), session, request, context)
   },
@@ -154,12 +154,22 @@ function divergence(
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : undefined
 }
 
-function hasEnough(asked: readonly SessionPartition[], context: RequestContext, minBytes: number): boolean {
+/** Where reading ends for who asks: at the first record of a transaction that is open, or at the end of the log. */
+function endOf({ log, lastStableOffset }: Partition, isolationLevel: number): number {
+  return isolationLevel === readCommitted ? lastStableOffset : log.logEndOffset
+}
+
+function hasEnough(
+  asked: readonly SessionPartition[],
+  context: RequestContext,
+  { minBytes, isolationLevel }: FetchRequest,
+): boolean {
   let bytes = 0
   for (const entry of asked) {
     const { partition, errorCode } = check(entry, context)
     if (errorCode !== 0 || partition === undefined || divergence(partition, entry) !== undefined) return true
-    bytes += partition.log.bytesFrom(entry.request.fetchOffset, Math.max(1, entry.request.partitionMaxBytes))
+    const { fetchOffset, partitionMaxBytes } = entry.request
+    bytes += partition.log.bytesFrom(fetchOffset, Math.max(1, partitionMaxBytes), endOf(partition, isolationLevel))
     if (bytes >= minBytes) return true
   }
   return bytes >= minBytes
@@ -168,8 +178,7 @@ function hasEnough(asked: readonly SessionPartition[], context: RequestContext, 
 function waitForEnough(
   asked: readonly SessionPartition[],
   context: RequestContext,
-  minBytes: number,
-  maxWaitMs: number,
+  request: FetchRequest,
 ): Promise<void> {
   const { clock } = context.state
   return new Promise((resolve) => {
@@ -179,9 +188,9 @@ function waitForEnough(
       resolve()
     }
     const look = (): void => {
-      if (hasEnough(asked, context, minBytes)) done()
+      if (hasEnough(asked, context, request)) done()
     }
-    const timer = clock.setTimer(done, maxWaitMs)
+    const timer = clock.setTimer(done, request.maxWaitMs)
     const watches = asked.flatMap((entry) => find(entry, context)?.watch(look) ?? [])
     watches.push(context.connection.onClosed(done))
   })
@@ -207,16 +216,28 @@ function read(asked: readonly SessionPartition[], request: FetchRequest, context
     const { log } = partition
     const diverging = context.version >= 12 ? divergence(partition, entry) : undefined
     const records =
-      diverging === undefined ? log.read(fetchOffset, Math.min(partitionMaxBytes, remaining), isFirst) : Buffer.alloc(0)
+      diverging === undefined
+        ? log.read(
+            fetchOffset,
+            Math.min(partitionMaxBytes, remaining),
+            isFirst,
+            endOf(partition, request.isolationLevel),
+          )
+        : Buffer.alloc(0)
     if (records.length > 0) isFirst = false
     remaining = Math.max(0, remaining - records.length)
     const data = {
       partitionIndex,
       errorCode,
       highWatermark: log.logEndOffset,
-      lastStableOffset: log.logEndOffset,
+      lastStableOffset: partition.lastStableOffset,
       logStartOffset: log.logStartOffset,
-      abortedTransactions: request.isolationLevel === 1 ? [] : null,
+      abortedTransactions:
+        request.isolationLevel === readCommitted
+          ? partition
+              .abortedFrom(fetchOffset, records.length)
+              .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
+          : null,
       records,
       ...(diverging === undefined ? {} : { divergingEpoch: diverging }),
     }

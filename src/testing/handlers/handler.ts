@@ -5,6 +5,7 @@ import type { Api, Init } from '../../wire/api.ts'
 import type { ClusterState } from '../cluster-state.ts'
 import type { GroupCoordinator } from '../groups/group-coordinator.ts'
 import type { Partition } from '../topics.ts'
+import type { TransactionCoordinator } from '../transaction-coordination/transaction-coordinator.ts'
 import type { FetchSessions } from '../fetch-sessions.ts'
 
 /** The connection that a request came on, as far as handlers may care. */
@@ -21,6 +22,7 @@ export interface RequestConnection {
 export interface RequestContext {
   readonly state: ClusterState
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly fetchSessions: FetchSessions
   readonly brokerId: number
   readonly version: number

@@ -11,6 +11,9 @@ import type { Partition } from '../topics.ts'
 import { defineHandler, type AnyHandler, type RequestContext } from './handler.ts'
 import { readable } from './readable.ts'
 
+const readCommitted = 1
+/** Consumers say that they are none. */
+const noReplica = -1
 /** Timestamps that mean something else, and the version that brought them. */
 const latest = -1
 const earliest = -2
@@ -32,12 +35,16 @@ export const listOffsets: AnyHandler = defineHandler({
   minVersion: 1,
   maxVersion: 11,
 
-  async handle({ topics }, context) {
+  async handle({ topics, isolationLevel, replicaId }, context) {
+    // Brokers, which have an id, see everything.
+    const isCommittedOnly = replicaId === noReplica && isolationLevel === readCommitted
     const answered = []
     for (const { name, partitions } of topics) {
       const answers: Init<ListOffsetsPartitionResponse>[] = []
       for (const asked of partitions) {
-        answers.push(await answerFor(context.state.partition(name, asked.partitionIndex), asked, context))
+        answers.push(
+          await answerFor(context.state.partition(name, asked.partitionIndex), asked, isCommittedOnly, context),
+        )
       }
       answered.push({ name, partitions: answers })
     }
@@ -55,6 +62,7 @@ export const listOffsets: AnyHandler = defineHandler({
 async function answerFor(
   partition: Partition | undefined,
   { partitionIndex, timestamp, currentLeaderEpoch }: ListOffsetsPartition,
+  isCommittedOnly: boolean,
   { version, brokerId }: RequestContext,
 ): Promise<Init<ListOffsetsPartitionResponse>> {
   const said = (offset: number, at: number, leaderEpoch: number): Init<ListOffsetsPartitionResponse> => ({
@@ -69,10 +77,11 @@ async function answerFor(
   }
   const errorCode = readable(partition, currentLeaderEpoch, brokerId, 'the leader')
   if (errorCode !== 0) return { partitionIndex, errorCode }
-  const { log, leaderEpoch } = partition
+  const { log, leaderEpoch, lastStableOffset } = partition
+  const end = isCommittedOnly ? lastStableOffset : log.logEndOffset
   switch (timestamp) {
     case latest:
-      return said(log.logEndOffset, -1, leaderEpoch)
+      return said(end, -1, leaderEpoch)
     case earliest:
     case earliestLocal:
       return said(log.logStartOffset, -1, log.epochAt(log.logStartOffset) ?? -1)
@@ -82,7 +91,10 @@ async function answerFor(
       return said(-1, -1, -1)
     default: {
       const found = timestamp === ofMaxTimestamp ? await log.offsetOfMaxTimestamp() : await log.offsetAt(timestamp)
-      return found === undefined ? said(-1, -1, -1) : said(found.offset, found.timestamp, found.leaderEpoch)
+      // A later record is not looked for: the first one that fits is not decided yet.
+      return found === undefined || found.offset >= end
+        ? said(-1, -1, -1)
+        : said(found.offset, found.timestamp, found.leaderEpoch)
     }
   }
 }

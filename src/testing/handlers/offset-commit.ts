@@ -29,18 +29,16 @@ export const offsetCommit: AnyHandler = defineHandler({
     const errorCode = check()
     const commit = (topic: string, partition: OffsetCommitRequestPartition): number => {
       if (errorCode !== 0) return errorCode
-      const { offsets } = groups.groupOrNew(groupId)
       const metadata = partition.committedMetadata ?? ''
       if (metadata.length > state.properties.number('offset.metadata.max.bytes')) {
         return brokerErrorNumber('OFFSET_METADATA_TOO_LARGE')
       }
-      const ofTopic = offsets.get(topic) ?? new Map<number, never>()
-      offsets.set(topic, ofTopic)
-      offsets.get(topic)!.set(partition.partitionIndex, {
+      groups.commit(groupId, {
+        topic,
+        partition: partition.partitionIndex,
         offset: partition.committedOffset,
         leaderEpoch: partition.committedLeaderEpoch,
         metadata,
-        committedAt: state.clock.wallTime(),
       })
       return 0
     }

@@ -15,7 +15,7 @@ export const offsetDelete: AnyHandler = defineHandler({
     if (refused !== 0) return { errorCode: refused }
     const group = groups.group(groupId)
     if (group === undefined) return { errorCode: brokerErrorNumber('GROUP_ID_NOT_FOUND') }
-    const { classic, offsets } = group
+    const { classic } = group
     if (classic.state !== 'Empty' && classic.protocolType !== 'consumer') {
       return { errorCode: brokerErrorNumber('NON_EMPTY_GROUP') }
     }
@@ -30,7 +30,7 @@ export const offsetDelete: AnyHandler = defineHandler({
           if (subscribed.has(name)) {
             return { partitionIndex, errorCode: brokerErrorNumber('GROUP_SUBSCRIBED_TO_TOPIC') }
           }
-          offsets.get(name)?.delete(partitionIndex)
+          groups.deleteOffset(groupId, name, partitionIndex)
           return { partitionIndex }
         }),
       })),

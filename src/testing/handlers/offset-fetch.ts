@@ -8,7 +8,7 @@ import {
   type OffsetFetchResponsePartitions,
 } from '../../wire/messages/offset-fetch.ts'
 import { zeroUuid } from '../../wire/primitives/uuid.ts'
-import type { Group } from '../groups/group-coordinator.ts'
+import type { CommittedOffset } from '../groups/group-coordinator.ts'
 import { defineHandler, type AnyHandler, type RequestContext } from './handler.ts'
 
 /** Several groups at once since then (KIP-709). */
@@ -26,11 +26,12 @@ export const offsetFetch: AnyHandler = defineHandler({
   maxVersion: 10,
 
   handle(request, context) {
+    const { requireStable } = request
     if (context.version >= batchedSince) {
-      return { groups: request.groups.map(({ groupId, topics }) => answerFor(groupId, topics, context)) }
+      return { groups: request.groups.map(({ groupId, topics }) => answerFor(groupId, topics, requireStable, context)) }
     }
     const topics = request.topics?.map((topic) => ({ ...topic, topicId: '' })) ?? null
-    const { errorCode = 0, topics: answered = [] } = answerFor(request.groupId, topics, context)
+    const { errorCode = 0, topics: answered = [] } = answerFor(request.groupId, topics, requireStable, context)
     return inOldForm(errorCode, errorCode === 0 ? answered : refusedTopics(topics, errorCode), context.version)
   },
 
@@ -47,19 +48,28 @@ export const offsetFetch: AnyHandler = defineHandler({
 function answerFor(
   groupId: string,
   topics: readonly AskedTopic[] | null,
+  requireStable: boolean,
   context: RequestContext,
 ): Init<OffsetFetchResponseGroup> {
   const { groups, brokerId, state, version } = context
   const refused = groups.refusal(groupId, brokerId)
   if (refused !== 0) return { groupId, errorCode: refused }
   const group = groups.group(groupId)
+  const committed = (name: string, index: number): Init<OffsetFetchResponsePartitions> => {
+    // A transaction may replace it yet (KIP-447).
+    if (requireStable && groups.isPending(groupId, name, index)) {
+      return missing(index, brokerErrorNumber('UNSTABLE_OFFSET_COMMIT'))
+    }
+    const offset = group?.offsets.get(name)?.get(index)
+    return offset === undefined ? missing(index, 0) : found(index, offset)
+  }
   if (topics === null) {
     return {
       groupId,
       topics: Array.from(group?.offsets ?? [], ([name, partitions]) => ({
         name,
         ...(version >= 10 ? { topicId: state.topic(name)?.id ?? zeroUuid } : {}),
-        partitions: Array.from(partitions.keys(), (index) => committed(group, name, index)),
+        partitions: Array.from(partitions.keys(), (index) => committed(name, index)),
       })),
     }
   }
@@ -68,22 +78,15 @@ function answerFor(
     topics: topics.map(({ name, topicId, partitionIndexes }) => {
       const topic = version >= 10 ? state.topicById(topicId)?.name : name
       const partitions = partitionIndexes.map((index) =>
-        topic === undefined ? missing(index, brokerErrorNumber('UNKNOWN_TOPIC_ID')) : committed(group, topic, index),
+        topic === undefined ? missing(index, brokerErrorNumber('UNKNOWN_TOPIC_ID')) : committed(topic, index),
       )
       return version >= 10 ? { topicId, partitions } : { name, partitions }
     }),
   }
 }
 
-function committed(group: Group | undefined, topic: string, index: number): Init<OffsetFetchResponsePartitions> {
-  const offset = group?.offsets.get(topic)?.get(index)
-  if (offset === undefined) return missing(index, 0)
-  return {
-    partitionIndex: index,
-    committedOffset: offset.offset,
-    committedLeaderEpoch: offset.leaderEpoch,
-    metadata: offset.metadata,
-  }
+function found(index: number, { offset, leaderEpoch, metadata }: CommittedOffset): Init<OffsetFetchResponsePartitions> {
+  return { partitionIndex: index, committedOffset: offset, committedLeaderEpoch: leaderEpoch, metadata }
 }
 
 function missing(index: number, errorCode: number): Init<OffsetFetchResponsePartitions> {

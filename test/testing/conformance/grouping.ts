@@ -32,7 +32,7 @@ function joining(groupId: string, more: Init<JoinGroupRequest> = {}): Init<JoinG
 }
 
 /** A member that has joined alone and synced. */
-async function soleMember(stage: Stage, groupId: string, more: Init<JoinGroupRequest> = {}): Promise<string> {
+export async function soleMember(stage: Stage, groupId: string, more: Init<JoinGroupRequest> = {}): Promise<string> {
   let memberId = ''
   const isStatic = more.groupInstanceId !== undefined
   if (!isStatic) memberId = (await stage.send(JoinGroup, 9, joining(groupId, more))).memberId

@@ -8,11 +8,14 @@ import { CreateTopics } from '#src/wire/messages/create-topics.js'
 import { Metadata } from '#src/wire/messages/metadata.js'
 import { DescribeGroups } from '#src/wire/messages/describe-groups.js'
 import { FindCoordinator } from '#src/wire/messages/find-coordinator.js'
+import { ListOffsets } from '#src/wire/messages/list-offsets.js'
 import { RawClient } from '../raw-client.js'
 import { Transcript } from './transcript.js'
 
 export interface Script {
   readonly name: string
+  /** Takes a real broker many seconds: it is asked when the transcripts are written, and not at every run. */
+  readonly isLong?: true
   readonly run: (stage: Stage) => Promise<void>
 }
 
@@ -91,6 +94,10 @@ export class Stage {
       const { topics } = await this.send(Metadata, 13, { topics: [{ name }], allowAutoTopicCreation: false })
       const [topic] = topics
       if (topic?.errorCode === 0 && topic.partitions.every(({ leaderId }) => leaderId >= 0)) {
+        // A fresh leader may not know yet that it is.
+        const asked = topic.partitions.map(({ partitionIndex }) => ({ partitionIndex, timestamp: -1 }))
+        const answer = await this.send(ListOffsets, 7, { topics: [{ name, partitions: asked }] })
+        if (answer.topics[0]!.partitions.some(({ errorCode }) => errorCode !== 0)) continue
         this.transcript.call(topic.topicId, 'topic id')
         return { name, id: topic.topicId }
       }

@@ -27,7 +27,7 @@ const byText = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.str
 export class Transcript {
   readonly entries: Record<string, unknown> = {}
   readonly #names = new Map<string, string>()
-  #counts = new Map<string, number>()
+  readonly #counts = new Map<string, number>()
 
   /** Writes down an answer, or anything else. */
   note(what: string, said: unknown): void {
@@ -40,10 +40,16 @@ export class Transcript {
     if (id !== '') this.#names.set(id, name)
   }
 
+  /** Gives a producer's id its number, before answers list it in an order of their own. */
+  meet(producerId: number): void {
+    this.#numbered('producer', producerId)
+  }
+
   #plain(value: unknown, key: string): unknown {
     if (typeof value === 'bigint') return String(value)
     if (typeof value === 'number') {
       if (/errorcode/i.test(key)) return brokerErrorName(value)
+      if (/producerid$/i.test(key) && value >= 0) return this.#numbered('producer', value)
       return value > timeOfDay && value < Number.MAX_SAFE_INTEGER / 2 ? 'a time of day' : value
     }
     if (typeof value === 'string') return this.#named(value, key)
@@ -65,9 +71,17 @@ export class Transcript {
     const known = this.#names.get(text)
     if (known !== undefined) return known
     if (text === '' || !/memberId|leader$/i.test(key)) return text
-    const count = (this.#counts.get('member') ?? 0) + 1
-    this.#counts.set('member', count)
-    this.#names.set(text, `member ${count}`)
-    return `member ${count}`
+    return this.#numbered('member', text)
+  }
+
+  /** Ids by the order in which they are first seen. */
+  #numbered(kind: 'member' | 'producer', id: string | number): string {
+    const key = typeof id === 'string' ? id : `${kind} ${id}`
+    const known = this.#names.get(key)
+    if (known !== undefined) return known
+    const count = (this.#counts.get(kind) ?? 0) + 1
+    this.#counts.set(kind, count)
+    this.#names.set(key, `${kind} ${count}`)
+    return `${kind} ${count}`
   }
 }
