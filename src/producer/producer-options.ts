@@ -50,6 +50,11 @@ export interface ProducerOwnOptions {
   bufferMemory?: number
   /** How long `send` waits for memory or for the topic's metadata, in ms. Default 60 000. */
   maxBlockMs?: number
+  /**
+   * How long a topic that nobody writes to is still kept up to date, in ms (KIP-526). Afterwards it is forgotten, and looked
+   * up again by the next record for it. Default 300 000.
+   */
+  metadataMaxIdleMs?: number
   /** How batches are compressed. Default `'none'`. */
   compression?: CompressionName | CompressionChoice
   /** Who chooses the partition of a record that does not name one. Default `'default'` (KIP-794). */
@@ -172,6 +177,12 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
     default: 60_000,
     check: atLeast(0),
     about: 'How long send waits for memory or metadata, in ms.',
+  },
+  metadataMaxIdleMs: {
+    kafka: 'metadata.max.idle.ms',
+    default: 300_000,
+    check: atLeast(5_000),
+    about: 'How long a topic that nobody writes to is still kept up to date, in ms.',
   },
   compression: {
     kafka: 'compression.type',

@@ -39,8 +39,6 @@ export interface IntakeOptions {
 
 /** What a record costs while it waits, beside its bytes. */
 const waitingOverheadBytes = 128
-/** How long a topic nobody writes to is still kept up to date, as Java's metadata.max.idle.ms. */
-const topicMaxIdleMs = 300_000
 /** A partition that does not exist is looked for once in so long, however often it is asked for. */
 const partitionCheckEveryMs = 1_000
 
@@ -233,7 +231,7 @@ export class RecordIntake {
   /** A newer snapshot: partitions may have been added, and topics that nobody writes to are left alone. One that is not
    *  there is forgotten at once when nothing waits for it, or the cluster would be asked for it again and again. */
   metadataChanged(snapshot: MetadataSnapshot): void {
-    const longAgo = this.#cluster.clock.now() - topicMaxIdleMs
+    const longAgo = this.#cluster.clock.now() - this.#options.metadataMaxIdleMs
     let forgot = false
     for (const topic of this.#topics.values()) {
       topic.update(snapshot)

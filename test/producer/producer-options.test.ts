@@ -28,6 +28,7 @@ test("the defaults are Kafka's", () => {
     deliveryTimeoutMs: 120_000,
     bufferMemory: 33_554_432,
     maxBlockMs: 60_000,
+    metadataMaxIdleMs: 300_000,
     compression: 'none',
     partitioner: 'default',
     partitionerIgnoreKeys: false,

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { KafkaError } from '#src/errors/kafka-error.js'
-import { without } from '../support/kafka/foreign-tools.ts'
-import { notInProcess } from '../support/kafka/kafka.ts'
-import { kafkaCluster } from '../support/kafka/kafka-cluster.ts'
-import { makeProducer, numbered, readBack, Writer } from './producing-support.ts'
+import { without } from '../../support/kafka/foreign-tools.ts'
+import { notInProcess } from '../../support/kafka/kafka.ts'
+import { kafkaCluster } from '../../support/kafka/kafka-cluster.ts'
+import { makeProducer, numbered, readBack, Writer } from '../producing-support.ts'
 
 const skip = notInProcess('cannot be stopped by a signal') || without('kcat')
 
