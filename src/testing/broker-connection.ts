@@ -144,8 +144,12 @@ export class BrokerConnection implements RequestConnection {
       try {
         const outcome = await this.#options.serve(decodeRequestHeader(frame), this)
         if (outcome.kind === 'silence') return
-        if (outcome.kind === 'cut') this.#cut(outcome.chunks)
-        else if (outcome.kind === 'write') this.#write(outcome.chunks)
+        if (outcome.kind === 'cut') {
+          // The end comes when the half is written: no other answer may follow it until then.
+          this.#cut(outcome.chunks)
+          return
+        }
+        if (outcome.kind === 'write') this.#write(outcome.chunks)
       } catch (error) {
         // What a client did wrong is for the log; a mistake of ours, or of a test's control, must be seen.
         const isTheirs = error instanceof HangUp || error instanceof ProtocolError

@@ -39,14 +39,29 @@ test('rule 2: what is tried again goes alone and in order, and what is new waits
     world.script = ({ values }, n) => (values[0] === 'b' && n < 6 ? notEnoughReplicas : undefined)
     const sent = world.sendEach('b', 'c', 'd', 'e', 'f', 'g')
     assert.deepEqual(await sent, [1, 2, 3, 4, 5, 6])
-    // Five went together; the four behind the one that was refused came too early. Then each has its turn, and the new
-    // one goes with the last of them.
+    // Five went together; the four behind the one that was refused came too early. Then each has its turn.
     assert.deepEqual(
       world.arrivals.slice(1).map(({ values, inFlight }) => `${values[0]} ${inFlight}`),
-      ['b 5', 'c 5', 'd 5', 'e 5', 'f 5', 'b 1', 'c 1', 'd 1', 'e 1', 'f 2', 'g 2'],
+      ['b 5', 'c 5', 'd 5', 'e 5', 'f 5', 'b 1', 'c 1', 'd 1', 'e 1', 'f 1', 'g 1'],
     )
     assert.deepEqual(world.numbers.slice(6), ['0:1 b', '0:2 c', '0:3 d', '0:4 e', '0:5 f', '0:6 g'])
     assert.deepEqual(world.log(), ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+  }))
+
+test('rule 2: nothing follows what is tried again before it is acknowledged, or its leader would not know it any more', () =>
+  inWorld({}, async (world) => {
+    await world.send('a')
+    // Taken, and called too slow, twice: meanwhile four batches behind it are taken and acknowledged. The leader remembers
+    // five.
+    let doubted = 0
+    world.script = ({ values, bytes }) => {
+      if (values[0] !== 'b' || doubted++ >= 2) return undefined
+      world.keeper.append('orders', 0, bytes)
+      return { errorCode: 7 }
+    }
+    await world.sendEach('b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j')
+    assert.deepEqual(world.log(), ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'])
+    assert.deepEqual(world.numbers.slice(6, 9), ['0:1 b', '0:1 b', '0:6 g'])
   }))
 
 test('rule 3: one batch is under way until the leader has acknowledged one, then five are', () =>

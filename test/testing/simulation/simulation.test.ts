@@ -118,7 +118,7 @@ const trouble: LinkFaults = {
   bytesPerSecond: 200_000,
   resetChance: 0.002,
   silenceChance: 0.003,
-  refuseChance: 0.1,
+  refuseChance: 0.4,
 }
 
 /** A producer and three brokers in trouble for two minutes of their time; resolves to what can be told of the run. */
