@@ -149,6 +149,7 @@ function settingsOf(place, plan) {
     'transaction.state.log.replication.factor': copies,
     'transaction.state.log.min.isr': Math.min(copies, 2),
     'transaction.state.log.num.partitions': 5,
+    // Ten seconds otherwise, before a transaction that is open for too long is noticed.
     'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
     'auto.create.topics.enable': false,
     'group.initial.rebalance.delay.ms': 0,

@@ -42,7 +42,8 @@ export async function recover(
       const outcome = await coordinator.initialize(current, options)
       if (!isTooOld(outcome)) return recovered(recovery, outcome)
       if (recovery.isOurs) return recovered(recovery, await coordinator.initialize(undefined, options))
-      return { kind: 'fatal', error: outcome.error }
+      const message = `brokers before Kafka 2.5 let no producer go on from here; close it, and make another: ${outcome.error.message}`
+      return { kind: 'fatal', error: new UnsupportedVersionError(message, { cause: outcome.error }) }
     }
     case 'reclaim': {
       const { producerId, producerEpoch } = current!
@@ -73,6 +74,8 @@ async function resolve(
     case 'done':
       return outcome.value === undefined ? goOn(true) : { kind: 'ready', identity: outcome.value }
     case 'refused':
+      // A coordinator looks at the epoch first.
+      return goOn(true)
     case 'unmapped':
     case 'new-epoch':
     case 'abortable':

@@ -506,7 +506,7 @@ export class TransactionLifecycle {
         return this.#wasAborted(transaction, { kind: 'continue', isOurs: false })
       case 'refused':
         // The request that would have opened it was lost, or has not come yet: then the next epoch keeps it out.
-        if (version === 1 && !isKnown) return this.#wasAborted(transaction, { kind: 'continue', isOurs: false })
+        if (version === 1 && !isKnown) return this.#wasAborted(transaction, { kind: 'continue', isOurs: true })
         return this.#fatalEnd(transaction, outcome.error)
       case 'fenced':
         if (version === 1 && isKnown && !outcome.isUncertain) return this.#reclaim(transaction)

@@ -1,0 +1,4 @@
+import { kafka } from '../support/kafka/kafka.ts'
+import { transactionScenarios } from './transaction-scenarios.ts'
+
+transactionScenarios(await kafka())
