@@ -434,7 +434,9 @@ test('each partition is added once, those of one moment together (transaction.ve
   await tx.commit()
   const added = script.requests(AddPartitionsToTxn).map(({ request, version }) => {
     assert.ok(version <= 3)
-    return request.v3AndBelowTopics.map(({ name, partitions }) => `${name} ${[...partitions].sort().join()}`).join()
+    return request.v3AndBelowTopics
+      .map(({ name, partitions }) => `${name} ${[...partitions].sort((a, b) => a - b).join()}`)
+      .join()
   })
   assert.deepEqual(added, ['orders 0,1,2', 'bills 0'])
   // The next transaction begins without any.
