@@ -133,7 +133,7 @@ async function checkRecords(batch: DefaultRecordBatch, topic: Topic, now: number
     const cursor = batch.cursor()
     for (let batchIndex = 0; cursor.next(); batchIndex++) {
       if (needsKeys && cursor.keyLength < 0) {
-        keyless.push({ batchIndex, message: `a compacted topic takes no record without a key` })
+        keyless.push({ batchIndex, message: `a compacted topic takes no record without key` })
       }
       const { timestamp } = cursor
       // Without a timestamp there is nothing to compare.

@@ -11,7 +11,7 @@ const program = new URL('../../../test/foreign/python/client.py', import.meta.ur
 
 /** What python/client.py is asked to do; each of its functions says what it reads. */
 export interface AiokafkaJob {
-  readonly do: 'produce' | 'consume' | 'offsets'
+  readonly do: 'produce' | 'consume' | 'transact' | 'offsets'
   readonly topic: string
   readonly [detail: string]: unknown
 }

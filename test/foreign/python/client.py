@@ -54,6 +54,7 @@ async def consume(job):
         group_id=job["group"],
         auto_offset_reset="earliest",
         enable_auto_commit=False,
+        isolation_level=job.get("isolation", "read_uncommitted"),
         heartbeat_interval_ms=200,
     )
     await consumer.start()
@@ -74,6 +75,45 @@ async def consume(job):
                     )
         await consumer.commit()
     finally:
+        await consumer.stop()
+
+
+async def transact(job):
+    """Copies `count` records of a topic to another, in capitals, with their offsets in the same transaction; `end` says how it
+    ends. Tells what it copied."""
+    consumer = AIOKafkaConsumer(
+        job["topic"],
+        bootstrap_servers=job["bootstrapServers"],
+        group_id=job["group"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        heartbeat_interval_ms=200,
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=job["bootstrapServers"], transactional_id=job["transactionalId"], linger_ms=5
+    )
+    await consumer.start()
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        offsets = {}
+        copied = []
+        while len(copied) < job["count"]:
+            batches = await consumer.getmany(timeout_ms=1000, max_records=job["count"] - len(copied))
+            for place, records in batches.items():
+                for record in records:
+                    copied.append(await producer.send(job["to"], record.value.upper(), partition=place.partition))
+                    offsets[place] = record.offset + 1
+        for one in await asyncio.gather(*copied):
+            say({"partition": one.partition, "offset": one.offset})
+        await producer.send_offsets_to_transaction(offsets, job["group"])
+        if job["end"] == "commit":
+            await producer.commit_transaction()
+        else:
+            await producer.abort_transaction()
+    finally:
+        await producer.stop()
         await consumer.stop()
 
 
@@ -132,4 +172,5 @@ async def offsets(job):
 
 if __name__ == "__main__":
     job = json.loads(sys.stdin.readline())
-    asyncio.run({"produce": produce, "consume": consume, "join": join, "offsets": offsets}[job["do"]](job))
+    jobs = {"produce": produce, "consume": consume, "transact": transact, "join": join, "offsets": offsets}
+    asyncio.run(jobs[job["do"]](job))
