@@ -75,7 +75,7 @@ const suites = [
     // The same files once more, under names of their own.
     name: 'in-process',
     again:
-      /^broker\/(?=(admin|command-line|command-line-codecs|consuming|consuming-transactions|producing-errors|producing-topics|partitioners|consuming-failures|group|producing|producing-through-a-crash)\.test\.js$)/,
+      /^broker\/(?=(admin|command-line|command-line-codecs|consuming|consuming-transactions|producing-batches|producing-errors|producing-topics|partitioners|consuming-failures|group|producing|producing-through-a-crash)\.test\.js$)/,
     takes: () => false,
     concurrency: 2,
     budgetMs: 4 * minute,
