@@ -60,8 +60,6 @@ export class PartitionSequences {
   /** When this leader last acknowledged a batch of ours, with none coming back since; undefined if it has to prove first
    *  that it knows us: one that does not takes any number for the first. */
   #provenAt: number | undefined = undefined
-  /** The batch that was sent last had its number already. */
-  #triesAgain = false
 
   /** Whether something that was sent with this id ended without it being known whether the log has it. */
   isDoubtfulFor(current: ProducerIdAndEpoch): boolean {
@@ -82,10 +80,6 @@ export class PartitionSequences {
   ): boolean {
     if (queue.inFlight === 0) return true
     // What is tried again goes alone, and nothing that follows a doubt or another id's batches overtakes them.
-    // Nothing follows it before it is acknowledged either: the leader may have taken it the first time, and four batches
-    // behind it since. With one more it would not know it again, refuse it for its number, and the records would be
-    // written a second time in a new epoch.
-    if (this.#triesAgain) return false
     if (queue.batches[0]!.stamp !== undefined || this.#doubtAfter >= 0 || this.#isOlderThan(current)) return false
     if (queue.inFlight >= limit || this.#provenAt === undefined) return false
     return this.#wentTo(queue, node, metadata)
@@ -95,11 +89,12 @@ export class PartitionSequences {
   number(batch: NumberedBatch, identity: ProducerIdentity): Numbering {
     const isNew = batch.stamp === undefined
     const current = identity.current!
+    // Nothing follows what is tried again before it is acknowledged. The leader may have taken it the first time, and four
+    // batches behind it since: with one more it would not know it again, refuse it for its number, and the records would
+    // be written a second time in a new epoch.
+    if (!isNew) this.#provenAt = undefined
     const mustBegin = this.#gapIsProven || (isNew && (this.#doubtAfter >= 0 || this.#isOlderThan(current)))
-    if (!isNew && !mustBegin && this.#isPresent(batch.stamp!)) {
-      this.#triesAgain = true
-      return 'numbered'
-    }
+    if (!isNew && !mustBegin && this.#isPresent(batch.stamp!)) return 'numbered'
     if (!isNew && batch.keepsNumbers) return 'gap'
     if (mustBegin) {
       const id = this.#isOlderThan(current) ? current : identity.successor(this.#id)
@@ -110,7 +105,6 @@ export class PartitionSequences {
     batch.stamp = { producerId, producerEpoch, baseSequence: this.#next }
     batch.lonelyRefusals = 0
     this.#next = sequenceAfter(this.#next, batch.count)
-    this.#triesAgain = !isNew
     return 'numbered'
   }
 

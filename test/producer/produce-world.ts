@@ -28,13 +28,13 @@ export interface Arrival {
 }
 
 /**
- * - an answer in place of taking the batch
+ * - an answer in place of taking the batch, or with `isTaken` for a batch that is taken
  * - `drop`: hangs up, and the batch is not taken
  * - `lost`: takes it and hangs up
  * - `silence`: neither takes nor answers it
  * - undefined: the keeper of logs decides
  */
-export type Said = PartitionAnswer | 'drop' | 'lost' | 'silence' | undefined
+export type Said = (PartitionAnswer & { readonly isTaken?: boolean }) | 'drop' | 'lost' | 'silence' | undefined
 
 export interface WorldOptions {
   readonly brokers?: number
@@ -64,7 +64,8 @@ export class ProduceWorld {
       simulation.doors(),
     )
     scripted.on(Produce, async (request, context) => {
-      const answers = new Map<number, PartitionAnswer | undefined>()
+      const answers = new Map<number, PartitionAnswer>()
+      const late = new Map<number, PartitionAnswer>()
       let hangsUp = false
       for (const { index, records } of request.topicData[0]!.partitionData) {
         const batch = new DefaultRecordBatch(Buffer.from(records!), 10_000_000)
@@ -88,11 +89,18 @@ export class ProduceWorld {
         // A broker answers a connection in order: what comes behind waits too.
         if (said === 'silence') return new Promise(() => {})
         if (said === 'lost') hangsUp = true
-        else answers.set(index, said)
+        else if (said?.isTaken) late.set(index, { errorCode: said.errorCode! })
+        else if (said !== undefined) answers.set(index, said)
       }
       this.keeper.refuse = (_, partition) => answers.get(partition)
       const answer = this.keeper.handler(request, context)
-      return hangsUp ? 'drop' : answer
+      if (hangsUp || answer === 'silence') return 'drop'
+      return {
+        responses: answer.responses!.map((topic) => ({
+          ...topic,
+          partitionResponses: topic.partitionResponses!.map((one) => ({ ...one, ...late.get(one.index!) })),
+        })),
+      }
     })
   }
 
