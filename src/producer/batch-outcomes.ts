@@ -273,14 +273,14 @@ export class BatchOutcomes {
   /** Either it came too early, since something before it failed, or something before it is missing in the log. */
   #refusedByNumber(batch: ProducerBatch, wasAlone: boolean, error: KafkaError): void {
     const { queue } = batch
-    const isGap = this.#sequences.of(queue).refused(batch, wasAlone)
-    if (isGap && batch.keepsNumbers) {
+    const isFinal = this.#sequences.of(queue).refused(batch, wasAlone)
+    if (isFinal && batch.keepsNumbers) {
       this.fail(batch, error)
       return
     }
     if (!this.#comesAgain(batch, error)) return
     // A proven gap is got over at once; what came too early waits for what is before it.
-    if (wasAlone && !isGap) this.#backOff(queue)
+    if (wasAlone && !isFinal) this.#backOff(queue)
   }
 
   #failureOf(batch: ProducerBatch, cause: KafkaError): KafkaError {

@@ -133,8 +133,8 @@ export class PartitionSequences {
   }
 
   /**
-   * The leader refused a batch because of its number or epoch. Whether that proves a gap, so that the batch must begin a
-   * new epoch; if not, it is to be tried again in order.
+   * The leader refused a batch because of its number or epoch. Whether it will not have it under this number, which mostly
+   * proves a gap, so that the batch begins a new epoch; if not, it is to be tried again in order.
    *
    * @param wasAlone nothing of the partition was under way when it was sent, or is now
    */
@@ -142,7 +142,8 @@ export class PartitionSequences {
     if (!wasAlone || !this.#isPresent(batch.stamp!)) return false
     batch.lonelyRefusals++
     if (batch.lonelyRefusals < refusalsThatProve) return false
-    this.#gapIsProven = true
+    // Of a part it proves nothing: its records may be in the log under its numbers, within the whole.
+    if (!batch.keepsNumbers) this.#gapIsProven = true
     return true
   }
 

@@ -11,7 +11,7 @@ import { LogKeeper, type PartitionAnswer } from './log-keeper.ts'
 const partitions = 2
 const records = 60
 const notLeader = { errorCode: 6 }
-/** Before anything is appended: not enough replicas, an unknown error, a corrupt batch. For good: an invalid record. */
+/** Before anything is appended: not enough replicas, an unknown error, a corrupt batch, one too large; for good: an invalid record. */
 const refusals = [19, -1, 2, 87, 10]
 /** After it was: the replicas did not follow in time, the leader stepped down. */
 const afterAppend = [7, 20, 6]

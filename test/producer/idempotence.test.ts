@@ -338,7 +338,9 @@ test('a batch that may be in the log as a whole is not written again in parts', 
   inWorld({ options: { batchSize: 400 } }, async (world) => {
     await world.send('a')
     world.script = (_, n) => (n === 1 ? 'lost' : n === 2 ? tooLarge : undefined)
-    const sent = await Promise.allSettled(['b', 'c', 'd', 'e'].map((value) => world.send(value.padEnd(40))))
+    const sending = ['b', 'c', 'd', 'e'].map((value) => world.send(value.padEnd(40)))
+    await world.untilArrived(2)
+    const sent = await Promise.allSettled(sending)
     for (const outcome of sent) {
       assert.equal(outcome.status, 'rejected')
       assert.equal((outcome.reason as { persistence?: string }).persistence, 'possibly-persisted')
@@ -375,4 +377,28 @@ test('a connection that ends with five batches under way costs one wait, and not
     assert.deepEqual(world.log(), ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
     // Had each of the batches that came back doubled the wait, it would have taken seconds.
     assert.ok(world.simulation.clock.now() < 1_000, `${world.simulation.clock.now()} ms`)
+  }))
+
+test('that parts of a batch are refused proves nothing of what was sent behind the whole', () =>
+  inWorld({ options: { batchSize: 400 } }, async (world) => {
+    await world.send('a')
+    const held = door()
+    // Both are taken, and the answers lost; then the first is too large of a sudden.
+    world.script = async (_, n) => {
+      if (n === 1) await held.opened
+      if (n === 2) return 'lost'
+      return n === 1 ? { errorCode: 20, isTaken: true } : n === 3 ? tooLarge : undefined
+    }
+    const large = Promise.allSettled(['b', 'c'].map((value) => world.send(value.padEnd(100))))
+    await world.untilArrived(2)
+    const behind = world.send('d')
+    await world.simulation.sleep(10)
+    held.open()
+    for (const { status } of await large) assert.equal(status, 'rejected')
+    assert.equal(await behind, 3)
+    assert.deepEqual(
+      world.log().map((value) => value.trim()),
+      ['a', 'b', 'c', 'd'],
+    )
+    assert.ok(world.arrivals.every(({ epoch }) => epoch === 0))
   }))
