@@ -38,6 +38,7 @@ const blocks = Array.from({ length: 12 }, (_, i) => block(i * perBlock))
 function setUp() {
   const subscription = new SubscriptionState()
   const [state] = subscription.add([{ topic: 'bench', partition: 0 }], 'earliest')
+  subscription.wish = { kind: 'partitions' }
   state.announced = true
   state.moveTo(0)
   let next = 0

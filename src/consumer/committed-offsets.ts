@@ -7,6 +7,7 @@ import type { Lane, Target } from '../cluster/target.ts'
 import { BrokerError, brokerErrorNumber } from '../errors/broker-error.ts'
 import { TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
+import { groupCure } from '../group/group-cures.ts'
 import type { OffsetAndMetadata } from '../model/offset-and-metadata.ts'
 import type { TopicPartition } from '../model/topic-partition.ts'
 import { OffsetFetch, type OffsetFetchResponse } from '../wire/messages/offset-fetch.ts'
@@ -45,7 +46,7 @@ export async function committedOffsets(
         found[index] = answer
         continue
       }
-      if (!answer.retriable) throw answer
+      if (!isPassing(answer)) throw answer
       failure = answer
       missing.push(index)
     }
@@ -69,12 +70,21 @@ export async function committedOffsetsOnce(
 ): Promise<(OffsetAndMetadata | null | KafkaError)[]> {
   const target: Target = { kind: 'coordinator', of: 'group', key: options.groupId }
   try {
-    return await ask(cluster, target, partitions, options)
+    const answers = await ask(cluster, target, partitions, options)
+    // Old brokers say of every partition what concerns the group.
+    const error = answers.find((answer) => answer instanceof KafkaError)
+    if (error !== undefined) cluster.remedy(target, error)
+    return answers
   } catch (error) {
     if (!(error instanceof KafkaError)) throw error
     cluster.remedy(target, error)
     return partitions.map(() => error)
   }
+}
+
+/** Whether asking again may bring the offset: also where a rebalance must come in between, which is for the membership. */
+export function isPassing(error: KafkaError): boolean {
+  return error.retriable || (error instanceof BrokerError && groupCure(error.errorCode) !== 'give-up')
 }
 
 async function ask(

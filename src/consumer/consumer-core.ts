@@ -22,6 +22,7 @@ import { Fetcher } from './fetcher.ts'
 import { HandOut } from './hand-out.ts'
 import { InterceptorChain } from './interceptor-chain.ts'
 import { MembershipKeeper } from './membership-keeper.ts'
+import { MissingPartitions } from './missing-partitions.ts'
 import { OffsetCommitter } from './offset-committer.ts'
 import { PollWatch } from './poll-watch.ts'
 import { PositionResolver } from './position-resolver.ts'
@@ -52,6 +53,7 @@ export class ConsumerCore {
   readonly #ownsCluster: boolean
   readonly #laneName: string
   readonly #polls: PollWatch
+  readonly #missing: MissingPartitions
   readonly #deserializer: RecordDeserializer | undefined
   readonly #lifetime = new AbortController()
   /** Ends a close that is under way. */
@@ -178,6 +180,9 @@ export class ConsumerCore {
       },
       onFailure,
     })
+    this.#missing = new MissingPartitions(cluster, this.subscription, () => {
+      this.handOut.serve()
+    })
     this.wishes = new ConsumerWishes(this)
     this.offsets = new ConsumerOffsets(this)
   }
@@ -254,6 +259,7 @@ export class ConsumerCore {
     await this.#loadMembership()
     this.assertOpen()
     this.#running = true
+    this.#missing.start()
     this.topics.start()
     this.resolver.start()
     this.fetcher.start()
@@ -355,6 +361,7 @@ export class ConsumerCore {
   async #stop(reason: Error | undefined, leave: boolean, deadline: number): Promise<void> {
     this.#leaving = reason === undefined && this.#running
     if (reason === undefined) await this.wishes.commitLast()
+    this.#missing.stop()
     const stopsCommits = this.committer?.stop(reason)
     const leaving = this.membership.leave({ reason: 'the consumer is closing', deadline, tellGroup: leave })
     await Promise.all([stopsCommits, this.#polls.stop(), this.resolver.stop(), this.fetcher.stop(), this.topics.stop()])

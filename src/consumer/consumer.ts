@@ -100,6 +100,9 @@ export class Consumer<Key = Buffer | null, Value = Buffer | null> {
    * partitions that stay are kept. Called right after `unsubscribe`, before the group has been left, it does not wait for
    * that: what was subscribed to is given up at once, its finished records are committed, and `onLost` is told.
    *
+   * A partition that does not exist is warned of in the log and waited for. While it is missing, one hand-out call in
+   * `apiTimeoutMs` rejects with `UNKNOWN_TOPIC_OR_PARTITION`.
+   *
    * @throws IllegalStateError after `subscribe`: call `unsubscribe` first
    */
   assign(partitions: Iterable<TopicPartition>): void {
@@ -141,7 +144,9 @@ export class Consumer<Key = Buffer | null, Value = Buffer | null> {
   /**
    * The next record. Finishes what was handed out before, of the partitions asked for.
    *
-   * @throws ClosedError when the consumer is closed meanwhile; whatever ended the group; the signal's reason
+   * @throws IllegalStateError when nothing is subscribed to or assigned; ClosedError when the consumer is closed meanwhile;
+   * DeserializationError and CorruptRecordError naming the place; BrokerError when an assigned partition has not been there
+   * for `apiTimeoutMs`; whatever ended the group; the signal's reason
    */
   async getOne(options: GetOneOptions = {}): Promise<ConsumerRecord<Key, Value>> {
     checkCallOptions('getOne', options, getOneOptionNames)
@@ -154,6 +159,8 @@ export class Consumer<Key = Buffer | null, Value = Buffer | null> {
   /**
    * The next records that are there, at least one unless the time is up or the consumer is closed. Finishes what was
    * handed out before, of the partitions asked for.
+   *
+   * @throws what {@link Consumer.getOne} throws, but for the closing
    */
   async getMany(options: GetManyOptions = {}): Promise<FetchedRecords<Key, Value>> {
     checkCallOptions('getMany', options, getManyOptionNames)

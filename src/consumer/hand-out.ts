@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Timer } from '../async/clock.ts'
-import { ClosedError } from '../errors/errors.ts'
+import { ClosedError, IllegalStateError } from '../errors/errors.ts'
 import type { ConsumerGroupMetadata } from '../model/consumer-group-metadata.ts'
 import type { TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
@@ -181,7 +181,7 @@ export class HandOut {
   #begin(filter: PartitionFilter | undefined): unknown {
     this.calls++
     this.#subscription.finish(filter)
-    return this.#error(filter)
+    return this.#error(filter) ?? this.#senseless()
   }
 
   #error(filter: PartitionFilter | undefined): unknown {
@@ -210,6 +210,12 @@ export class HandOut {
       nextOffsets.push({ topic, partition, offset: position, ...known })
     }
     return new FetchedRecords(records, nextOffsets, this.#host.groupMetadata())
+  }
+
+  /** A call for records of nothing would wait for ever, or until somebody else subscribes. */
+  #senseless(): Error | undefined {
+    if (this.#subscription.wish.kind !== 'nothing') return undefined
+    return new IllegalStateError('nothing is subscribed to or assigned, so there are no records to wait for')
   }
 
   /** Whether the records may be given in this turn of the event loop. */

@@ -10,7 +10,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Lane } from '../cluster/target.ts'
 import { NoOffsetError, ProtocolError, TimeoutError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
-import { committedOffsetsOnce } from './committed-offsets.ts'
+import { committedOffsetsOnce, isPassing } from './committed-offsets.ts'
 import type { ResolvedConsumerOptions } from './consumer-options.ts'
 import { earliest, latest, listOffsetsOnce } from './list-offsets.ts'
 import type { PartitionState } from './partition-state.ts'
@@ -188,7 +188,8 @@ export class PositionResolver {
     const { retryBackoffMs, retryBackoffMaxMs } = options
     const waitMs = Math.min(retryBackoffMaxMs, retryBackoffMs * 2 ** Math.min(state.failures++, 20))
     state.notBefore = clock.now() + waitMs
-    if (!error.retriable) this.#subscription.fail(state, { error, lasting: false })
+    const passes = state.startAt === 'committed' ? isPassing(error) : error.retriable
+    if (!passes) this.#subscription.fail(state, { error, lasting: false })
     else if (error instanceof TimeoutError || state.failures % failuresPerWarning === 0) {
       logger.warn(`${String(state)} still has no position: ${error.message}`)
     }

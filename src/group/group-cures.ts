@@ -24,6 +24,8 @@ const cures: Readonly<Record<string, GroupCure>> = {
   COORDINATOR_NOT_AVAILABLE: 'find-coordinator',
   NOT_COORDINATOR: 'find-coordinator',
   COORDINATOR_LOAD_IN_PROGRESS: 'try-again',
+  // KIP-848: the member's epoch has moved on since it was asked.
+  STALE_MEMBER_EPOCH: 'try-again',
   // A coordinator that stumbled once need not stumble again, and a group must not end because of it.
   UNKNOWN_SERVER_ERROR: 'try-again',
   INCONSISTENT_GROUP_PROTOCOL: 'give-up',

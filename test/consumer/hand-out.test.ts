@@ -19,6 +19,7 @@ function setUp(partitions = 1) {
     Array.from({ length: partitions }, (_, partition) => ({ topic: 't', partition })),
     'earliest',
   )
+  subscription.wish = { kind: 'partitions' }
   for (const state of states) {
     state.announced = true
     state.moveTo(0)

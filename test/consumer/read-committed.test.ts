@@ -106,6 +106,7 @@ async function read(
 ) {
   const subscription = new SubscriptionState()
   const [state] = subscription.add([{ topic: 't', partition: 0 }], 'earliest')
+  subscription.wish = { kind: 'partitions' }
   state!.announced = true
   state!.moveTo(from)
   const buffer = new FetchBuffer(subscription, () => {})

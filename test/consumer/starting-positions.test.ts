@@ -7,7 +7,9 @@ import type { ConsumerOptions } from '#src/consumer/consumer-options.js'
 import { ListOffsets } from '#src/wire/messages/list-offsets.js'
 import { OffsetCommit } from '#src/wire/messages/offset-commit.js'
 import { OffsetFetch } from '#src/wire/messages/offset-fetch.js'
+import { brokerErrorTable } from '#src/errors/broker-error-codes.js'
 import { BrokerError } from '#src/errors/broker-error.js'
+import { Fetch } from '#src/wire/messages/fetch.js'
 import { ScriptedLogs } from './scripted-logs.ts'
 
 const zero = { topic: 'orders', partition: 0 }
@@ -130,4 +132,91 @@ test('an auto-commit that is refused for good is told to one hand-out call, unti
   await assert.rejects(async () => {
     for (;;) await consumer.getOne(soon())
   }, refused)
+})
+
+const everyErrorCode = brokerErrorTable.filter(([number]) => number !== 0)
+
+/** The next record, whatever the application must be told before it. */
+async function nextRecord(consumer: Consumer) {
+  for (const { signal } = soon(); ;) {
+    try {
+      return await consumer.getOne({ signal })
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+    }
+  }
+}
+
+test('no answer of a coordinator resets a position but that nothing is committed, whichever code it has', async (t) => {
+  const logs = await logsOf(t, [1], 1)
+  logs.append('orders', 0, ['a', 'b', 'c', 'd'])
+  const consumer = consumerOf(t, logs, {
+    groupId: 'billing',
+    autoCommit: false,
+    retryBackoffMs: 1,
+    retryBackoffMaxMs: 1,
+  })
+  await consumer.start()
+  logs.committed.set('orders-0', 2)
+  for (const [errorCode, name] of everyErrorCode) {
+    for (const where of ['group', 'partition'] as const) {
+      let refused = 0
+      logs.cluster.broker(1).once(OffsetFetch, (request, { version }) => {
+        refused++
+        const { groupId, topics } = request.groups[0]!
+        if (where === 'group') return { groups: [{ groupId, errorCode }] }
+        const refusals = topics!.map((topic) => ({
+          ...(version >= 10 ? { topicId: topic.topicId } : { name: topic.name }),
+          partitions: [{ partitionIndex: 0, committedOffset: -1, errorCode }],
+        }))
+        return { groups: [{ groupId, topics: refusals }] }
+      })
+      consumer.assign([])
+      consumer.assign([zero])
+      assert.equal((await nextRecord(consumer)).offset, 2, `${name} of the ${where}`)
+      assert.equal(refused, 1)
+    }
+  }
+  logs.committed.delete('orders-0')
+  consumer.assign([])
+  consumer.assign([zero])
+  assert.equal((await nextRecord(consumer)).offset, 0)
+})
+
+test('what a rebalance cures is not told to the application that waits for a committed offset', async (t) => {
+  const logs = await logsOf(t, [1], 1)
+  logs.append('orders', 0, ['a', 'b', 'c'])
+  logs.committed.set('orders-0', 1)
+  const consumer = consumerOf(t, logs, { groupId: 'billing', retryBackoffMs: 1, retryBackoffMaxMs: 1 })
+  await consumer.start()
+  for (const errorCode of [7, 14, 15, 16, 22, 25, 27, 88, 113]) {
+    logs.cluster.broker(1).once(OffsetFetch, ({ groups }) => ({ groups: [{ groupId: groups[0]!.groupId, errorCode }] }))
+    logs.cluster.broker(1).once(OffsetFetch, ({ groups }) => ({ groups: [{ groupId: groups[0]!.groupId, errorCode }] }))
+    assert.equal((await consumer.committed([zero]))[0]?.offset, 1, `${errorCode}`)
+    logs.cluster.broker(1).once(OffsetFetch, ({ groups }) => ({ groups: [{ groupId: groups[0]!.groupId, errorCode }] }))
+    consumer.assign([])
+    consumer.assign([zero])
+    assert.equal((await consumer.getOne(soon())).offset, 1, `${errorCode}`)
+  }
+})
+
+test('no answer of a leader resets a position but OFFSET_OUT_OF_RANGE, whichever code it has', async (t) => {
+  const logs = await logsOf(t, [1], 1)
+  logs.append('orders', 0, ['a', 'b', 'c', 'd'])
+  const consumer = consumerOf(t, logs, { retryBackoffMs: 1, retryBackoffMaxMs: 1 })
+  consumer.assign([zero])
+  await consumer.start()
+  for (const [errorCode, name] of everyErrorCode) {
+    let refused = 0
+    logs.script = ({ offset }) => (offset === 2 && refused++ === 0 ? { errorCode, records: null } : undefined)
+    consumer.seek(zero, 2)
+    const { offset } = await nextRecord(consumer)
+    assert.equal(offset, name === 'OFFSET_OUT_OF_RANGE' ? 0 : 2, name)
+    assert.ok(refused > 0)
+    // The same for the whole answer.
+    logs.script = () => undefined
+    logs.cluster.broker(1).once(Fetch, () => ({ errorCode }))
+    consumer.seek(zero, 3)
+    assert.equal((await nextRecord(consumer)).offset, 3, `${name} of the answer`)
+  }
 })
