@@ -153,8 +153,9 @@ export const badAnswers: readonly BadAnswer[] = [
   },
   {
     name: 'has a topic without partitions',
-    cause: /topic 'orders' (was not there within 8000 ms|does not exist, or is not known yet)/,
-    meets: { producer: 'fails', consumer: 'waits', group: 'waits', admin: 'done' },
+    cause:
+      /'orders' (was not there within 8000 ms|does not exist, or is not known yet|was assigned, and has not been there for 8000 ms)/,
+    meets: { producer: 'fails', consumer: 'fails', group: 'waits', admin: 'done' },
     bend: metadata((response) => ({
       ...response,
       topics: response.topics.map((one) => ({ ...one, partitions: [] })),
