@@ -196,18 +196,34 @@ export class TransactionLifecycle {
       } catch (error) {
         // Whoever called commit or abort hears it. What is still open, its coordinator aborts when its time is over.
         this.#cluster.logger.warn(`the open transaction of ${this.#name}: ${(error as Error).message}`)
+        if (clock.now() >= deadline) {
+          this.destroy(error as Error)
+          return
+        }
       }
     }
-    this.#lifetime.abort(this.#closed)
+    this.#terminate(this.#closed)
     await this.core.close()
   }
 
   destroy(reason: Error | undefined): void {
     const message = 'the transactional producer was destroyed'
     this.#closed ??= new ClosedError(message, { cause: reason, persistence: 'not-persisted' })
-    if (this.#open !== undefined) this.#open.isTaking = false
-    this.#lifetime.abort(this.#closed)
+    this.#terminate(this.#closed)
     this.core.destroy(reason)
+  }
+
+  /** Nothing is waited for any more. */
+  #terminate(reason: ClosedError): void {
+    if (this.#fatal === undefined) {
+      this.#fatal = reason
+      this.#holder.moveTo('fatal-error')
+    }
+    if (this.#open !== undefined) {
+      this.#open.isTaking = false
+      this.#open.stop.abort()
+    }
+    this.#lifetime.abort(reason)
   }
 
   /** Batches may be sent: the transaction is open, and nothing of it has failed. */
@@ -245,6 +261,7 @@ export class TransactionLifecycle {
     const { clock } = this.#cluster
     await before(this.core.start(), { clock, deadline, signal, what: `connecting, for ${this.#name}` })
     const chosen = await this.#coordinator.chooseVersion(options)
+    signal.throwIfAborted()
     if (chosen.kind !== 'done') throw chosen.error
     if (this.#recovery === undefined) {
       // Brokers that verify transactions by their epoch must not take a late batch of the old kind for one of the new.
@@ -259,6 +276,7 @@ export class TransactionLifecycle {
     this.#holder.moveTo('initializing')
     try {
       await this.#recover(this.#recovery, options)
+      signal.throwIfAborted()
       this.#identity.version = chosen.value
       this.#holder.moveTo('ready')
     } catch (error) {
@@ -579,10 +597,9 @@ export class TransactionLifecycle {
 
   /** @throws what ended the producer meanwhile */
   #requireAlive(transaction: OpenTransaction): void {
-    const ended = this.#fatal ?? (this.#lifetime.signal.aborted ? this.#closed : undefined)
-    if (ended === undefined) return
+    if (this.#fatal === undefined) return
     if (!transaction.isEnded) this.#over(transaction, { kind: 'take-over' })
-    throw ended
+    throw this.#fatal
   }
 
   /** Everything that was given to the producer is settled. What failed is known: the transaction heard of it. */

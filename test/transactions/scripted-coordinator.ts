@@ -48,6 +48,7 @@ export class TransactionScript {
   epoch = -1
   readonly #versions: ScriptOptions['versions']
   readonly #troubles = new Map<string, Trouble[]>()
+  #ended = 0
   readonly #always = new Map<string, () => Trouble | undefined>()
   readonly #hooks = new Map<string, () => void>()
   /** What was done, in order, such as `init 0`, `produce`, `commit`: lost answers count as done. */
@@ -72,6 +73,14 @@ export class TransactionScript {
       retryBackoffMaxMs: 20,
       closeTimeoutMs: 2_000,
       transactionalId: 'billing-0',
+      logger: {
+        error: () => {},
+        warn: () => {},
+        info: () => {},
+        debug: (message: string) => {
+          if (/^the connection to .* ended/.test(message)) script.#ended++
+        },
+      },
       ...options.options,
     }
     script.producer = new TransactionalProducer(connection, options.doors)
@@ -86,6 +95,13 @@ export class TransactionScript {
   trouble(api: Api<never, unknown> | Api<unknown, unknown>, ...troubles: Trouble[]): this {
     this.#troubles.set(api.name, [...(this.#troubles.get(api.name) ?? []), ...troubles])
     return this
+  }
+
+  /** Ends every connection, and waits until the producer knows. */
+  async dropConnections(): Promise<void> {
+    const target = this.#ended + this.cluster.brokers.reduce((sum, { openConnections }) => sum + openConnections, 0)
+    for (const broker of this.cluster.brokers) broker.dropConnections()
+    while (this.#ended < target) await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** Asked for trouble before each request of this API is answered, until told otherwise. */
