@@ -1,11 +1,11 @@
 /** What an application can hang into the way of every record (KIP-42): shapes only. */
 
 import type { TopicPartitionOffset } from './offset-and-metadata.ts'
-import type { ProducerRecord, RecordMetadata } from './produced-record.ts'
+import type { ProducerRecord, RecordBytes, RecordMetadata } from './produced-record.ts'
 import type { RecordHeader, TimestampType } from './record-header.ts'
 
 /** The part of an interceptor that producers call. */
-export interface ProducerInterceptor<Key = unknown, Value = unknown> {
+export interface ProducerInterceptor<Key = RecordBytes, Value = RecordBytes> {
   /**
    * Sees every record before it is checked, serialized and partitioned, synchronously in the call that sends it, and
    * gives the record to send: the same, or another one made from it. Several interceptors are asked one after the other.
@@ -21,7 +21,7 @@ export interface ProducerInterceptor<Key = unknown, Value = unknown> {
 }
 
 /** A record that was read, as interceptors of consumers see it. */
-export interface InterceptedRecord<Key = unknown, Value = unknown> {
+export interface InterceptedRecord<Key = Buffer, Value = Buffer> {
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -35,13 +35,13 @@ export interface InterceptedRecord<Key = unknown, Value = unknown> {
 }
 
 /** The part of an interceptor that consumers call. */
-export interface ConsumerInterceptor<Key = unknown, Value = unknown> {
+export interface ConsumerInterceptor<Key = Buffer, Value = Buffer> {
   /** Sees records right before they are handed out, deserialized. What throws is logged. */
   onConsume?(records: readonly InterceptedRecord<Key, Value>[]): void
   /** Hears which offsets were committed, when the coordinator has said so. What throws is logged. */
   onCommit?(offsets: readonly TopicPartitionOffset[]): void
 }
 
-/** Looks at, or changes, what goes through a producer or a consumer; one object may serve both. */
-export interface Interceptor<Key = unknown, Value = unknown>
+/** What goes through a producer or a consumer can be looked at, and before it is sent changed; one object may serve both. */
+export interface Interceptor<Key = RecordBytes, Value = RecordBytes>
   extends ProducerInterceptor<Key, Value>, ConsumerInterceptor<Key, Value> {}

@@ -26,9 +26,12 @@ export type SerializeFunction<T> = (
   headers: SerdeHeaders,
 ) => SerializedBytes | PromiseLike<SerializedBytes>
 
-/** The same as a method: what schema registries' classes are. */
+/**
+ * The same as a method: what schema registries' classes are. Headers are always given,
+ * though they may be declared as optional.
+ */
 export interface SerializerObject<T> {
-  serialize(topic: string, data: T, headers: SerdeHeaders): SerializedBytes | PromiseLike<SerializedBytes>
+  serialize(topic: string, data: T, headers?: SerdeHeaders): SerializedBytes | PromiseLike<SerializedBytes>
 }
 
 /** A function, or an object with the method `serialize`; its answer may be a promise. */
@@ -40,9 +43,12 @@ export type Serializer<T> = SerializeFunction<T> | SerializerObject<T>
  */
 export type DeserializeFunction<T> = (topic: string, data: Buffer, headers: SerdeHeaders) => T | PromiseLike<T>
 
-/** The same as a method: what schema registries' classes are. */
+/**
+ * The same as a method: what schema registries' classes are. Headers are always given,
+ * though they may be declared as optional.
+ */
 export interface DeserializerObject<T> {
-  deserialize(topic: string, data: Buffer, headers: SerdeHeaders): T | PromiseLike<T>
+  deserialize(topic: string, data: Buffer, headers?: SerdeHeaders): T | PromiseLike<T>
 }
 
 /** A function, or an object with the method `deserialize`; its answer may be a promise. */

@@ -68,7 +68,8 @@ function writerOf({ bytes, write }: FixedSize<number>): SerializeFunction<number
 
 function readerOf<T>({ name, bytes, read }: FixedSize<T>): DeserializeFunction<T> {
   return (_topic, data) => {
-    if (data.length !== bytes) throw new RangeError(`an ${name} has ${bytes} bytes, not ${data.length}`)
+    if (data.length !== bytes)
+      throw new RangeError(`${name.startsWith('int') ? 'an' : 'a'} ${name} has ${bytes} bytes, not ${data.length}`)
     return read(data)
   }
 }
@@ -171,16 +172,7 @@ export const serializers: Serializers = Object.freeze({
   },
 })
 
-/**
- * Ready-made deserializers.
- *
- * @example
- * ```ts
- * import { Consumer, deserializers } from 'jackdaw'
- *
- * const consumer = new Consumer({ groupId: 'billing', valueDeserializer: deserializers.json })
- * ```
- */
+/** Ready-made deserializers: the counterparts of {@link serializers}. */
 export const deserializers: Deserializers = Object.freeze({
   string: (_topic: string, data: Buffer) => data.toString('utf8'),
   bytes: (_topic: string, data: Buffer) => data,

@@ -39,3 +39,19 @@ export function having(...methods: readonly string[]): Check {
       ? undefined
       : `must be an object with the methods ${methods.join(', ')}`
 }
+
+const interceptorMethods = ['onSend', 'onAcknowledged', 'onConsume', 'onCommit'] as const
+
+/** A list of interceptors, of producers or consumers: one object may serve both. */
+export const listOfInterceptors: Check = (value) => {
+  const names = interceptorMethods.join(', ')
+  if (!Array.isArray(value)) return `must be an array of objects with some of the methods ${names}`
+  for (const [i, one] of (value as unknown[]).entries()) {
+    if (typeof one !== 'object' || one === null) return `must have objects in it, and number ${i} is none`
+    const given = interceptorMethods.filter((name) => (one as Record<string, unknown>)[name] !== undefined)
+    if (given.length === 0) return `must have objects with some of the methods ${names}, and number ${i} has none`
+    const wrong = given.find((name) => typeof (one as Record<string, unknown>)[name] !== 'function')
+    if (wrong !== undefined) return `must have functions as methods, and ${wrong} of number ${i} is none`
+  }
+  return undefined
+}

@@ -70,6 +70,9 @@ export class BatchDelivery {
   readonly #placeOf: Int32Array
   readonly #errors = new Map<number, Error>()
   #unsettled: number
+  /** How many records were refused one by one with what is no error of ours, such as a signal's reason; and the last. */
+  #foreignReasons = 0
+  #foreignReason: unknown
 
   constructor(topic: string, total: number) {
     this.#topic = topic
@@ -110,6 +113,16 @@ export class BatchDelivery {
     this.settled(this.#total - from)
   }
 
+  /** One record will not be in any batch. When all end so by one signal, the call fails with its reason. */
+  failed(index: number, reason: unknown): void {
+    if (!(reason instanceof KafkaError)) {
+      this.#foreignReasons++
+      this.#foreignReason = reason
+    }
+    this.#errors.set(index, reason instanceof Error ? reason : new Error(String(reason), { cause: reason }))
+    this.settled(1)
+  }
+
   shareFailed({ number, first, last }: BatchShare, errorOf: (index: number) => Error): void {
     for (let index = first; index <= last; index++) {
       if (this.#shareOf[index] === number) this.#errors.set(index, errorOf(this.#placeOf[index]!))
@@ -132,6 +145,10 @@ export class BatchDelivery {
     if (this.#unsettled > 0) return
     if (this.#errors.size === 0) {
       this.#deferred.resolve(new Result(this.#shares, this.#shareOf, this.#placeOf))
+      return
+    }
+    if (this.#foreignReasons === this.#total) {
+      this.#deferred.reject(this.#foreignReason)
       return
     }
     const failures: SendBatchFailure[] = Array.from(this.#errors, ([index, error]) => ({ index, error }))

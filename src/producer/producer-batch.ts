@@ -9,6 +9,7 @@ import { Linked } from './linked-line.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { BatchStamp } from './producer-identity.ts'
 import type { RecordMetadata } from './producer-record.ts'
+import type { RecordWatch } from './record-watch.ts'
 
 /** A partition's queue, of the batches there are here. */
 export type BatchQueue = PartitionQueue<ProducerBatch>
@@ -39,6 +40,13 @@ interface SentRun {
   /** What added to such a number gives the place in the batch. */
   readonly shift: number
   readonly timestamp: number
+}
+
+/** Who hears of one of the batch's records, whichever call brought it. */
+interface WatchedRecord {
+  readonly index: number
+  readonly timestamp: number
+  readonly watch: RecordWatch
 }
 
 /** What became of a batch's records, by their place in it. */
@@ -88,6 +96,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   #next: (() => RecordMetadata) | undefined = undefined
   #outcome: Outcome | undefined = undefined
   #shares: BatchShare[] | undefined = undefined
+  #watched: WatchedRecord[] | undefined = undefined
   /** The batch it is a part of, and how many parts of its own are not settled yet. */
   #whole: ProducerBatch | undefined = undefined
   #unsettledParts = 0
@@ -149,6 +158,11 @@ export class ProducerBatch extends Linked<ProducerBatch> {
     const share = delivery.newShare(this.queue.partition)
     shares.push(share)
     return share
+  }
+
+  /** The record appended last has someone who hears what becomes of it, beside the call that brought it. */
+  watch(watch: RecordWatch, timestamp: number): void {
+    ;(this.#watched ??= []).push({ index: this.builder.count - 1, timestamp, watch })
   }
 
   /** How many records were accepted by `enqueue`: nobody waits for them. */
@@ -226,6 +240,25 @@ export class ProducerBatch extends Linked<ProducerBatch> {
     this.#told()
   }
 
+  /** In a turn of their own, for they may close the producer; but before any promise of a call is told. */
+  #tellWatches(): void {
+    const watched = this.#watched
+    if (watched === undefined) return
+    this.#watched = undefined
+    queueMicrotask(() => {
+      for (const { index, timestamp, watch } of watched) {
+        let metadata: RecordMetadata
+        try {
+          metadata = this.#outcome!(index, timestamp)
+        } catch (error) {
+          watch.failed(error)
+          continue
+        }
+        watch.acknowledged(metadata)
+      }
+    })
+  }
+
   #partSettled(): void {
     this.#unsettledParts--
     if (this.#unsettledParts === 0) this.#told()
@@ -233,6 +266,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
 
   #told(): void {
     this.#unsettled.promises -= this.#sent
+    this.#tellWatches()
     this.#tell?.()
     if (this.#whole !== undefined) this.#whole.#partSettled()
   }

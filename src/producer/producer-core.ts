@@ -15,8 +15,10 @@ import { BufferMemory } from './buffer-memory.ts'
 import { DeliveryFailures, type DeliveryFailure } from './delivery-errors.ts'
 import type { DrainGate } from './drain-gate.ts'
 import { FlushEpochs } from './flush-epochs.ts'
+import { PreparedCalls, type AnyRecord } from './prepared-calls.ts'
 import type { ProducerBatch } from './producer-batch.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
+import { ProducerInterceptors } from './producer-interceptors.ts'
 import { ProducerCounters, type ProducerMetrics } from './producer-metrics.ts'
 import type { ResolvedProducerOptions } from './producer-options.ts'
 import {
@@ -32,6 +34,7 @@ import {
 import { RecordAccumulator } from './record-accumulator.ts'
 import { RecordChecks, requireRecord } from './record-checks.ts'
 import { RecordIntake } from './record-intake.ts'
+import { RecordSerialization } from './record-serialization.ts'
 import {
   EnqueueWaiter,
   SendBatchWaiter,
@@ -77,6 +80,8 @@ export class ProducerCore {
   readonly #checks: RecordChecks
   readonly #identity: ProducerIdentity
   readonly #onRecordsFailed: ((error: Error) => void) | undefined
+  /** Takes the calls' place where there are serializers or interceptors. */
+  readonly #prepared: PreparedCalls | undefined
   #starting: Promise<void> | undefined
   #closing: Promise<void> | undefined
   /** Why no record is taken any more. */
@@ -136,6 +141,7 @@ export class ProducerCore {
         this.#deliveryFailed(error, { topic: batch.queue.topic, partition: batch.queue.partition, count })
       },
     })
+    this.#prepared = this.#preparedCalls()
     this.#accumulator.events = {
       ready: (queue) => {
         this.#sender.schedule(queue)
@@ -147,6 +153,33 @@ export class ProducerCore {
         this.#intake.serve()
       },
     }
+  }
+
+  #preparedCalls(): PreparedCalls | undefined {
+    const { keySerializer, valueSerializer, interceptors = [], maxBlockMs } = this.#options
+    const { clock, logger } = this.#cluster
+    const serialization = RecordSerialization.of(keySerializer, valueSerializer)
+    const intercepting = ProducerInterceptors.of(interceptors, logger)
+    if (serialization === undefined && intercepting === undefined) return undefined
+    return new PreparedCalls({
+      clock,
+      maxBlockMs,
+      intake: this.#intake,
+      accumulator: this.#accumulator,
+      epochs: this.#epochs,
+      checks: this.#checks,
+      serialization,
+      interceptors: intercepting,
+      requireOpen: () => {
+        this.#requireOpen()
+      },
+      recordsFailed: (reason) => {
+        this.#recordsFailed(reason)
+      },
+      deliveryFailed: (error, place) => {
+        this.#deliveryFailed(error, place)
+      },
+    })
   }
 
   start(options: WaitOptions = {}): Promise<void> {
@@ -190,7 +223,10 @@ export class ProducerCore {
     return codec
   }
 
-  send(record: ProducerRecord, options?: WaitOptions): Promise<RecordMetadata> {
+  /** @param given of bytes, unless there are serializers */
+  send(given: AnyRecord, options?: WaitOptions): Promise<RecordMetadata> {
+    if (this.#prepared !== undefined) return this.#prepared.send(given, options)
+    const record = given as ProducerRecord
     try {
       const topic = this.#topicOf(record)
       const { key = null, value } = record
@@ -212,9 +248,10 @@ export class ProducerCore {
     }
   }
 
-  enqueue(record: ProducerRecord): boolean {
+  enqueue(given: AnyRecord): boolean {
+    if (this.#prepared !== undefined) return this.#prepared.enqueue(given)
     try {
-      return this.#enqueue(record)
+      return this.#enqueue(given as ProducerRecord)
     } catch (error) {
       this.#recordsFailed(error)
       throw error
@@ -247,10 +284,15 @@ export class ProducerCore {
     return this.#intake.drained(options)
   }
 
-  sendBatch(topic: string, records: readonly BatchRecord[], options?: WaitOptions): Promise<SendBatchResult> {
+  sendBatch(
+    topic: string,
+    given: readonly BatchRecord<unknown, unknown>[],
+    options?: WaitOptions,
+  ): Promise<SendBatchResult> {
+    if (this.#prepared !== undefined) return this.#prepared.sendBatch(topic, given, options)
     try {
       if (options !== undefined) checkCallOptions('sendBatch', options, waitOptionNames)
-      return this.#sendBatch(topic, records, options?.signal)
+      return this.#sendBatch(topic, given as readonly BatchRecord[], options?.signal)
     } catch (error) {
       return this.#rejected(error)
     }

@@ -3,7 +3,10 @@
 import type { ClientOptions } from '../cluster/client.ts'
 import type { ResolvedClusterOptions } from '../cluster/cluster-options.ts'
 import { InvalidOptionError } from '../errors/errors.ts'
-import { anyFunction, atLeast, boolean, either, oneOf } from '../options/checks.ts'
+import { anyFunction, atLeast, boolean, either, having, listOfInterceptors, oneOf } from '../options/checks.ts'
+import type { ConsumerInterceptor, ProducerInterceptor } from '../model/interceptor.ts'
+import type { RecordBytes } from '../model/produced-record.ts'
+import type { Serializer } from '../model/serde.ts'
 import { readOptions, type Check, type OptionTable, type ResolvedOptions } from '../options/option-table.ts'
 import type { DeliveryFailure } from './delivery-errors.ts'
 import type { Partitioner } from './partitioner.ts'
@@ -18,8 +21,8 @@ export interface CompressionChoice {
   readonly level?: number | undefined
 }
 
-/** The options of a producer beside those of its connections. */
-export interface ProducerOwnOptions {
+/** The options of a producer beside those of its connections. `Key` and `Value` are what its serializers take. */
+export interface ProducerOwnOptions<Key = RecordBytes, Value = RecordBytes> {
   /**
    * What makes a record acknowledged: `'all'` (or -1) that every in-sync replica has it, 1 that the leader has it, 0
    * that it was handed to the network. Default `'all'`.
@@ -75,6 +78,19 @@ export interface ProducerOwnOptions {
    */
   partitionerAvailabilityTimeoutMs?: number
   /**
+   * Turns keys into bytes: a function or an object with `serialize`, given `(topic, data, headers)`, whose answer may be
+   * a promise. Default: keys are bytes.
+   */
+  keySerializer?: Serializer<Key>
+  /** Turns values into bytes, as `keySerializer` does keys. Default: values are bytes. */
+  valueSerializer?: Serializer<Value>
+  /**
+   * See, and may change, every record before it is sent, and hear what becomes of it (KIP-42): `onSend` and
+   * `onAcknowledged`. What they throw is logged. An object may have the methods of consumers' interceptors too.
+   */
+  interceptors?: readonly (ProducerInterceptor<NoInfer<Key>, NoInfer<Value>> &
+    Partial<Record<keyof ConsumerInterceptor, unknown>>)[]
+  /**
    * Hears of records that `enqueue` accepted and that then failed. `place.partition` is -1 when a record failed before
    * it had one.
    */
@@ -82,12 +98,19 @@ export interface ProducerOwnOptions {
 }
 
 /** The options of a producer: its own, and either those of its connections or a `cluster` to share. */
-export type ProducerOptions = ClientOptions<ProducerOwnOptions>
+export type ProducerOptions<Key = RecordBytes, Value = RecordBytes> = ClientOptions<ProducerOwnOptions<Key, Value>>
 
-type Defaulted = Exclude<keyof ProducerOwnOptions, 'onDeliveryError'>
+/** The options of any producer, whatever its serializers take. */
+export type AnyProducerOptions = Omit<ProducerOwnOptions<never, never>, 'interceptors'> &
+  Pick<ProducerOwnOptions<unknown, unknown>, 'interceptors'>
+
+type Defaulted = Exclude<
+  keyof ProducerOwnOptions,
+  'onDeliveryError' | 'keySerializer' | 'valueSerializer' | 'interceptors'
+>
 
 /** The options with every default filled in. */
-export type ResolvedProducerOptions = ResolvedOptions<ProducerOwnOptions, Defaulted>
+export type ResolvedProducerOptions = ResolvedOptions<AnyProducerOptions, Defaulted>
 
 const codecNames = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const codecName = oneOf(...codecNames)
@@ -123,7 +146,7 @@ function levelComplaint(codec: CompressionName, level: number): string | undefin
   }
 }
 
-export const producerOptions: OptionTable<ProducerOwnOptions> = {
+export const producerOptions: OptionTable<AnyProducerOptions> = {
   acks: {
     kafka: 'acks',
     default: 'all',
@@ -218,6 +241,24 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
     check: atLeast(0),
     about: 'After how long without an answer records without a key avoid a broker, in ms; 0 for never.',
   },
+  keySerializer: {
+    kafka: 'key.serializer',
+    default: undefined,
+    check: either('must be a function, or an object with the method serialize', anyFunction, having('serialize')),
+    about: 'Turns keys into bytes.',
+  },
+  valueSerializer: {
+    kafka: 'value.serializer',
+    default: undefined,
+    check: either('must be a function, or an object with the method serialize', anyFunction, having('serialize')),
+    about: 'Turns values into bytes.',
+  },
+  interceptors: {
+    kafka: 'interceptor.classes',
+    default: undefined,
+    check: listOfInterceptors,
+    about: 'See records before they are sent, and hear what becomes of them.',
+  },
   onDeliveryError: {
     kafka: null,
     default: undefined,
@@ -232,11 +273,11 @@ export const producerOptions: OptionTable<ProducerOwnOptions> = {
  * @throws InvalidOptionError for a wrong value, or when options contradict each other or those of the connections
  */
 export function readProducerOptions(
-  own: ProducerOwnOptions,
+  own: AnyProducerOptions,
   connection: ResolvedClusterOptions,
   owner = 'Producer',
 ): ResolvedProducerOptions {
-  const options = readOptions<ProducerOwnOptions, Defaulted>(owner, producerOptions, own)
+  const options = readOptions<AnyProducerOptions, Defaulted>(owner, producerOptions, own)
   const { acks, lingerMs, bufferMemory, batchSize } = options
   const isEveryReplicaAsked = acks === 'all' || acks === -1
   if (own.idempotent === true && !isEveryReplicaAsked) {
@@ -271,7 +312,7 @@ export function readProducerOptions(
 
 /** What is asked of the default partitioner would be ignored by any other, and what asks for chance to be weighed needs
  *  the weighing. */
-function requirePartitionerThatListens(own: ProducerOwnOptions, options: ResolvedProducerOptions, owner: string): void {
+function requirePartitionerThatListens(own: AnyProducerOptions, options: ResolvedProducerOptions, owner: string): void {
   const contradiction = (option: keyof ProducerOwnOptions, other: string): InvalidOptionError =>
     new InvalidOptionError(option, `option '${option}' of ${owner} has no effect with ${other}: leave one of them out`)
   if (options.partitioner !== 'default') {

@@ -16,10 +16,10 @@ import type { ProducerMetrics } from './producer-metrics.ts'
 import {
   producerOptions,
   readProducerOptions,
+  type AnyProducerOptions,
   type ProducerOptions,
-  type ProducerOwnOptions,
 } from './producer-options.ts'
-import type { BatchRecord, ProducerRecord, RecordMetadata } from './producer-record.ts'
+import type { BatchRecord, ProducerRecord, RecordBytes, RecordMetadata } from './producer-record.ts'
 
 /**
  * Sends records to Kafka: batches them, sends each batch to its partition's leader, tries again what can be tried again.
@@ -35,7 +35,7 @@ import type { BatchRecord, ProducerRecord, RecordMetadata } from './producer-rec
  * await producer.close()
  * ```
  */
-export class Producer {
+export class Producer<Key = RecordBytes, Value = RecordBytes> {
   readonly #core: ProducerCore
   readonly #identity: IdempotentIdentity | undefined
   #closing: Promise<void> | undefined
@@ -43,9 +43,9 @@ export class Producer {
   /**
    * @throws InvalidOptionError when an option is unknown, has a value it cannot have, or contradicts another one
    */
-  constructor(options: ProducerOptions = {}, doors: Doors = systemDoors) {
-    const given = options as ProducerOwnOptions & { cluster?: Cluster } & ClusterOptions
-    const { cluster, owned, own } = clusterFor<ProducerOwnOptions>('Producer', given, producerOptions, doors)
+  constructor(options: ProducerOptions<Key, Value> = {}, doors: Doors = systemDoors) {
+    const given = options as AnyProducerOptions & { cluster?: Cluster } & ClusterOptions
+    const { cluster, owned, own } = clusterFor<AnyProducerOptions>('Producer', given, producerOptions, doors)
     const resolved = readProducerOptions(own, cluster.options)
     if (resolved.idempotent) {
       this.#identity = new IdempotentIdentity({
@@ -87,12 +87,13 @@ export class Producer {
    * of the topic yet, it waits its turn for up to `maxBlockMs`; a signal ends that wait, and nothing after it.
    *
    * @throws InvalidArgumentError for a record that cannot be sent: its error says what to change
+   * @throws SerializationError when a serializer fails, or gives what is no bytes
    * @throws BufferFullError when memory is full and as much waits already; worth trying again later
    * @throws TimeoutError when it was not acknowledged within `deliveryTimeoutMs`, or found no place within `maxBlockMs`
    * @throws BrokerError when the broker refuses it
    * @throws ClosedError when the producer is closed, or was before the record was acknowledged
    */
-  send(record: ProducerRecord, options?: WaitOptions): Promise<RecordMetadata> {
+  send(record: ProducerRecord<Key, Value>, options?: WaitOptions): Promise<RecordMetadata> {
     return this.#core.send(record, options)
   }
 
@@ -104,7 +105,7 @@ export class Producer {
    * @throws InvalidArgumentError for a record that cannot be sent
    * @throws ClosedError when the producer is closed
    */
-  enqueue(record: ProducerRecord): boolean {
+  enqueue(record: ProducerRecord<Key, Value>): boolean {
     return this.#core.enqueue(record)
   }
 
@@ -124,7 +125,11 @@ export class Producer {
    * @throws InvalidArgumentError when any record cannot be sent: then none was taken
    * @throws SendBatchError when records failed; it lists them, and what it does not list was acknowledged
    */
-  sendBatch(topic: string, records: readonly BatchRecord[], options?: WaitOptions): Promise<SendBatchResult> {
+  sendBatch(
+    topic: string,
+    records: readonly BatchRecord<Key, Value>[],
+    options?: WaitOptions,
+  ): Promise<SendBatchResult> {
     return this.#core.sendBatch(topic, records, options)
   }
 

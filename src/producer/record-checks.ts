@@ -49,7 +49,7 @@ export class RecordChecks {
     // At most three bytes a character: only what might be too large is measured.
     const characters = (key === null ? 0 : key.length) + (value === null ? 0 : value.length)
     if (headers === undefined && 3 * characters + mostOverheadBytes <= this.#maxRecordBytes) return undefined
-    this.#requireSize(topic, key, value, headers)
+    this.requireSize(topic, key, value, headers)
     return headers
   }
 
@@ -68,7 +68,32 @@ export class RecordChecks {
     }
   }
 
-  #requireSize(topic: string, key: RecordBytes, value: RecordBytes, headers: WrittenHeader[] | undefined): void {
+  /**
+   * Checks what can be checked of a record before it is serialized, and gives its headers.
+   *
+   * @param serialized whether key and value may be anything, since serializers get them
+   * @throws InvalidArgumentError saying what cannot be sent, and what to do instead
+   */
+  checkGiven(
+    topic: string,
+    record: BatchRecord<unknown, unknown>,
+    serialized: { readonly key: boolean; readonly value: boolean },
+  ): WrittenHeader[] | undefined {
+    const { key = null, value, partition, timestamp } = record
+    if (!serialized.value || value === undefined) requireBytes(value, 'value', topic)
+    if (!serialized.key) requireBytes(key, 'key', topic)
+    if (partition !== undefined) requirePartition(partition, topic)
+    if (timestamp !== undefined) requireTimestamp(timestamp, topic)
+    return record.headers === undefined ? undefined : readHeaders(record.headers, topic)
+  }
+
+  /** @throws InvalidArgumentError when the record is larger than any request may be */
+  requireSize(
+    topic: string,
+    key: RecordBytes,
+    value: RecordBytes,
+    headers: readonly WrittenHeader[] | undefined,
+  ): void {
     const bytes = HEADER_BYTES + recordSizeUpperBound(key, value, headers)
     if (bytes <= this.#maxRecordBytes) return
     const { maxRequestSize, bufferMemory } = this.#limits

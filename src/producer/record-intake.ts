@@ -21,7 +21,7 @@ import { requireTopicName, type RecordBytes, type WrittenHeader } from './produc
 import type { RecordAccumulator } from './record-accumulator.ts'
 import type { ProducedTopic, RecordWaiter } from './record-waiter.ts'
 import { TopicQueues } from './topic-queues.ts'
-import { WaitingRoom } from './waiting-room.ts'
+import { WaitingRoom, type PreparedRecord } from './waiting-room.ts'
 
 export interface IntakeOptions {
   readonly cluster: Cluster
@@ -72,6 +72,8 @@ export class RecordIntake {
   /** What an `enqueue` that was refused would have needed: of memory, and of the waiting room. */
   #refusedBytes = 0
   #refusedWaitingBytes = 0
+  /** The same of one that would have had to wait for its serializer, about. */
+  #refusedUnserializedBytes = 0
 
   constructor({ cluster, accumulator, memory, epochs, options, start, refused, isSilent }: IntakeOptions) {
     this.#cluster = cluster
@@ -94,7 +96,7 @@ export class RecordIntake {
       capacity: options.bufferMemory,
       gaveUp: (waiter, reason) => {
         this.#refuse(waiter, reason === undefined ? this.#timeout(waiter) : reason.aborted)
-        this.serve()
+        this.#advance(waiter.topic)
       },
     })
   }
@@ -176,9 +178,9 @@ export class RecordIntake {
     if (unknown && topic.partitionCount > 0 && now - topic.countCheckedAt < partitionCheckEveryMs) {
       throw outOfRange(waiter)
     }
-    if (unknown || topic.line.size > 0) {
+    if (unknown || topic.line.size > 0 || waiter.isSerializing) {
       this.#room.enter(waiter, topic.line)
-      this.#lookUp(topic)
+      this.#advance(topic)
     } else {
       this.#room.enter(waiter, this.#memoryLine)
       this.#accumulator.expediteAll()
@@ -203,6 +205,45 @@ export class RecordIntake {
     if (this.#memoryLine.size > 0 || topic.line.size > 0 || topic.partitionCount === 0) return false
     const waitingShare = Math.max(0, 1 - this.#memory.available / bytes)
     return this.#room.hasRoomFor(waitingShare * waitingBytes)
+  }
+
+  /**
+   * Whether an `enqueue` may wait for a serializer: when what waits will find memory. Remembers a refusal for `drained`.
+   *
+   * @param waitingBytes what the record will cost while it waits, about
+   */
+  mayWaitForSerializer(waitingBytes: number): boolean {
+    if (this.#willFindMemory(waitingBytes)) return true
+    this.#refusedUnserializedBytes = Math.max(this.#refusedUnserializedBytes, waitingBytes)
+    this.#accumulator.expediteAll()
+    return false
+  }
+
+  #willFindMemory(waitingBytes: number): boolean {
+    if (this.#memoryLine.size > 0 || !this.#room.hasRoomFor(waitingBytes)) return false
+    return this.#memory.available >= this.#room.bytes + waitingBytes
+  }
+
+  /** The serializer has answered for a waiter: it goes on when those before it do. */
+  serialized(waiter: RecordWaiter, record: PreparedRecord, bytes: number): void {
+    waiter.isSerializing = false
+    // It may have been too late.
+    if (waiter.line === undefined) return
+    waiter.records = [record]
+    this.#room.recharge(waiter, bytes)
+    this.#advance(waiter.topic)
+    // What it costs was not known when it was taken in. Asked again of the line: it may be in a batch by now.
+    if (waiter.line === undefined || this.#room.hasRoomFor(0)) return
+    this.refuse(waiter, this.bufferFull(waiter.topic.name))
+  }
+
+  /** Refuses one waiter, if it still waits, and lets those behind it go on. */
+  refuse(waiter: RecordWaiter, reason: unknown): void {
+    // Whoever gave up on it has said so.
+    if (waiter.line === undefined) return
+    this.#room.leave(waiter)
+    this.#refuse(waiter, reason)
+    this.#advance(waiter.topic)
   }
 
   /** Whether an `enqueue` for the topic may wait: only metadata, never memory. Remembers a refusal for `drained`. */
@@ -264,6 +305,7 @@ export class RecordIntake {
     if (this.#drained === undefined || !this.#hasRoom()) return
     this.#refusedBytes = 0
     this.#refusedWaitingBytes = 0
+    this.#refusedUnserializedBytes = 0
     this.#drained.resolve()
     this.#drained = undefined
   }
@@ -300,6 +342,7 @@ export class RecordIntake {
   #hasRoom(): boolean {
     if (this.#memoryLine.size > 0) return false
     if (this.#memory.headroom < Math.max(this.#options.batchSize, this.#refusedBytes)) return false
+    if (this.#refusedUnserializedBytes > 0 && !this.#willFindMemory(this.#refusedUnserializedBytes)) return false
     return this.#room.hasRoomFor(this.#refusedWaitingBytes)
   }
 
@@ -316,7 +359,7 @@ export class RecordIntake {
       return false
     }
     while (waiter.next < records.length) {
-      const { partition, timestamp, key, value, headers } = records[waiter.next]!
+      const { partition, timestamp, key, value, headers, watch } = records[waiter.next]!
       let batch: ProducerBatch | undefined
       try {
         batch = this.#place(topic, partition, timestamp, key, value, headers)
@@ -328,6 +371,7 @@ export class RecordIntake {
       if (batch === undefined) return false
       this.#accumulator.joined(batch, waiter.epoch)
       waiter.placed(batch)
+      if (watch !== undefined) batch.watch(watch, timestamp)
       waiter.next++
     }
     return true
@@ -446,12 +490,14 @@ export class RecordIntake {
   #end(topic: ProducedTopic, lookUp: AbortController): void {
     this.#lookUps.delete(lookUp)
     topic.lookedUp = false
-    if (topic.line.size > 0) this.#lookUp(topic)
+    this.#advance(topic)
   }
 
   async #findOut(topic: ProducedTopic, signal: AbortSignal): Promise<void> {
     const backoff = this.#cluster.newBackoff()
     for (let first = topic.line.first; first !== undefined && !signal.aborted; first = topic.line.first) {
+      // The topic is known, and the line waits for a serializer: who answers for it serves the line.
+      if (first.isSerializing && topic.partitionCount > 0) return
       const { deadline } = first
       try {
         await abortable(this.#start(), { signal })
@@ -478,8 +524,22 @@ export class RecordIntake {
     }
   }
 
+  /** Lets go on who stands at the front of a topic's line and waits for nothing more but memory. */
+  #advance(topic: ProducedTopic): void {
+    for (const waiter of topic.line) {
+      // Who finds out about the topic serves its line.
+      if (topic.lookedUp) break
+      const isKnown = topic.partitionCount > 0 && waiter.highestPartition < topic.partitionCount
+      if (!isKnown && (topic.partitionCount === 0 || !waiter.isSerializing)) this.#lookUp(topic)
+      if (!isKnown || waiter.isSerializing) break
+      this.#room.move(waiter, this.#memoryLine)
+    }
+    this.serve()
+  }
+
   #serveLine(topic: ProducedTopic): void {
     for (const waiter of topic.line) {
+      if (waiter.isSerializing) break
       waiter.partitionsChecked = true
       this.#room.move(waiter, this.#memoryLine)
     }
@@ -494,14 +554,20 @@ export class RecordIntake {
 
   #refuse(waiter: RecordWaiter, reason: unknown): void {
     this.#refused(reason)
+    const { records, next } = waiter
+    for (let i = next; i < records.length; i++) records[i]!.watch?.failed(reason)
     waiter.refused(reason)
     this.#epochs.settled(waiter.epoch)
   }
 
-  #timeout({ topic, highestPartition }: RecordWaiter): KafkaError {
+  #timeout({ topic, highestPartition, isSerializing }: RecordWaiter): KafkaError {
     const { maxBlockMs, bufferMemory } = this.#options
     const lastError = this.#lastErrors.get(topic)
     const options = { persistence: 'not-persisted', ...(lastError && { cause: lastError }) } as const
+    if (isSerializing && topic.partitionCount > 0) {
+      const message = `the serializer of a record for '${topic.name}' gave no answer within ${maxBlockMs} ms`
+      return new TimeoutError(message, { persistence: 'not-persisted' })
+    }
     if (topic.partitionCount > 0 && highestPartition >= topic.partitionCount) {
       return new TimeoutError(
         `no broker told within ${maxBlockMs} ms whether topic '${topic.name}' has a partition ${highestPartition}`,

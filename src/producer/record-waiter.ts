@@ -1,4 +1,4 @@
-/** The three kinds of call that may have to wait: a `send`, an `enqueue`, a `sendBatch`. Each knows whom to tell when a
+/** The kinds of call that may have to wait: a `send`, an `enqueue`, a `sendBatch` or one record of it. Each knows whom to tell when a
  *  record comes into a batch, and when it never will. */
 
 import type { BatchDelivery } from './batch-delivery.ts'
@@ -13,6 +13,8 @@ export type ProducedTopic = TopicQueues<RecordWaiter>
 
 export interface RecordWaiterInit extends WaiterInit {
   readonly topic: ProducedTopic
+  /** Whether a serializer has its record and has not answered yet. Default false. */
+  readonly isSerializing?: boolean
 }
 
 export abstract class RecordWaiter extends Waiter<RecordWaiter> {
@@ -21,10 +23,13 @@ export abstract class RecordWaiter extends Waiter<RecordWaiter> {
   readonly highestPartition: number
   /** Whether the topic's partitions were asked for since it came: one that is still not there does not exist. */
   partitionsChecked = false
+  /** A serializer has its record and has not answered yet: what came after it waits behind it. */
+  isSerializing: boolean
 
   constructor(init: RecordWaiterInit) {
     super(init)
     this.topic = init.topic
+    this.isSerializing = init.isSerializing ?? false
     this.highestPartition = init.records.reduce((highest, { partition }) => Math.max(highest, partition), -1)
   }
 
@@ -92,5 +97,26 @@ export class SendBatchWaiter extends RecordWaiter {
 
   refused(reason: unknown): void {
     this.#delivery.refused(this.#first + this.next, reason)
+  }
+}
+
+/** One record of a `sendBatch` whose records wait each for itself. */
+export class BatchRecordWaiter extends RecordWaiter {
+  readonly #delivery: BatchDelivery
+  readonly #index: number
+
+  /** @param index its place in the call's array */
+  constructor(init: RecordWaiterInit, delivery: BatchDelivery, index: number) {
+    super(init)
+    this.#delivery = delivery
+    this.#index = index
+  }
+
+  placed(batch: ProducerBatch): void {
+    this.#delivery.placed(this.#index, batch.shareFor(this.#delivery), batch.builder.count - 1)
+  }
+
+  refused(reason: unknown): void {
+    this.#delivery.failed(this.#index, reason)
   }
 }

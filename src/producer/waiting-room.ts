@@ -7,6 +7,7 @@ import { listenForAbort } from '../async/wait.ts'
 import type { FlushEpoch } from './flush-epochs.ts'
 import { Linked, type LinkedLine } from './linked-line.ts'
 import type { RecordBytes, WrittenHeader } from './producer-record.ts'
+import type { RecordWatch } from './record-watch.ts'
 
 /** A record that passed all checks. */
 export interface PreparedRecord {
@@ -16,15 +17,18 @@ export interface PreparedRecord {
   readonly key: RecordBytes
   readonly value: RecordBytes
   readonly headers: readonly WrittenHeader[] | undefined
+  /** Who hears what becomes of it. */
+  readonly watch?: RecordWatch | undefined
 }
 
 /** One call's records on their way to a batch. */
 export abstract class Waiter<Self extends Waiter<Self>> extends Linked<Self> {
-  readonly records: readonly PreparedRecord[]
+  /** While they are serialized without key and value. */
+  records: readonly PreparedRecord[]
   /** The first record that is not in a batch yet. */
   next = 0
   /** What is charged for it. */
-  readonly bytes: number
+  bytes: number
   readonly deadline: number
   /** When it was accepted, for `flush`. */
   readonly epoch: FlushEpoch
@@ -105,6 +109,12 @@ export class WaitingRoom<W extends Waiter<W>> {
     }
     line.push(waiter)
     this.#standsIn(waiter, line)
+  }
+
+  /** A waiter turned out to cost so much. What has been taken in stays, even if the room is fuller than it may be. */
+  recharge(waiter: W, bytes: number): void {
+    if (waiter.line !== undefined) this.#bytes += bytes - waiter.bytes
+    waiter.bytes = bytes
   }
 
   /** Moves a waiter to another line, to the place that the order of the calls gives it there. */

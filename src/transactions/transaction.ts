@@ -7,7 +7,7 @@ import type { TopicPartitionOffset } from '../model/offset-and-metadata.ts'
 import { checkCallOptions } from '../options/call-options.ts'
 import type { SendBatchResult } from '../producer/batch-delivery.ts'
 import type { ProducerCore } from '../producer/producer-core.ts'
-import type { BatchRecord, ProducerRecord, RecordMetadata } from '../producer/producer-record.ts'
+import type { BatchRecord, ProducerRecord, RecordBytes, RecordMetadata } from '../producer/producer-record.ts'
 import type { OpenTransaction } from './open-transaction.ts'
 import type { TransactionLifecycle } from './transaction-lifecycle.ts'
 
@@ -20,7 +20,7 @@ const waitOptionNames: readonly string[] = ['signal']
  * `TransactionAbortedError`, and `commit` aborts and rejects with what failed first. After `commit` or `abort` was called,
  * every call rejects with `IllegalStateError`. Calls may be made from many tasks at once.
  */
-export class Transaction {
+export class Transaction<Key = RecordBytes, Value = RecordBytes> {
   readonly #lifecycle: TransactionLifecycle
   readonly #core: ProducerCore
   readonly #open: OpenTransaction
@@ -44,12 +44,16 @@ export class Transaction {
    * @throws TransactionAbortedError when something else of the transaction failed, or it was aborted
    * @throws IllegalStateError when the transaction has ended
    */
-  send(record: ProducerRecord, options?: WaitOptions): Promise<RecordMetadata> {
+  send(record: ProducerRecord<Key, Value>, options?: WaitOptions): Promise<RecordMetadata> {
     return this.#open.isTaking ? this.#core.send(record, options) : this.#refused()
   }
 
   /** Sends many records to one topic as a part of the transaction, like `Producer.sendBatch`. */
-  sendBatch(topic: string, records: readonly BatchRecord[], options?: WaitOptions): Promise<SendBatchResult> {
+  sendBatch(
+    topic: string,
+    records: readonly BatchRecord<Key, Value>[],
+    options?: WaitOptions,
+  ): Promise<SendBatchResult> {
     return this.#open.isTaking ? this.#core.sendBatch(topic, records, options) : this.#refused()
   }
 
@@ -58,7 +62,7 @@ export class Transaction {
    *
    * @returns true when it was accepted; false when there is no memory for it: await `drained()` and enqueue it again
    */
-  enqueue(record: ProducerRecord): boolean {
+  enqueue(record: ProducerRecord<Key, Value>): boolean {
     if (this.#open.isTaking) return this.#core.enqueue(record)
     throw this.#lifecycle.refusal(this.#open, 'send')!
   }

@@ -4,11 +4,13 @@
 import type { ClientOptions } from '../cluster/client.ts'
 import type { ResolvedClusterOptions } from '../cluster/cluster-options.ts'
 import { InvalidOptionError } from '../errors/errors.ts'
+import type { RecordBytes } from '../model/produced-record.ts'
 import { atLeast, nonEmptyString } from '../options/checks.ts'
 import { quote, readOptions, type OptionTable, type ResolvedOptions } from '../options/option-table.ts'
 import {
   producerOptions,
   readProducerOptions,
+  type AnyProducerOptions,
   type ProducerOwnOptions,
   type ResolvedProducerOptions,
 } from '../producer/producer-options.ts'
@@ -29,10 +31,16 @@ export interface TransactionOptions {
 }
 
 /** The options of a transactional producer beside those of its connections. */
-export type TransactionalProducerOwnOptions = ProducerOwnOptions & TransactionOptions
+export type TransactionalProducerOwnOptions<Key = RecordBytes, Value = RecordBytes> = ProducerOwnOptions<Key, Value> &
+  TransactionOptions
 
 /** The options of a transactional producer: its own, and either those of its connections or a `cluster` to share. */
-export type TransactionalProducerOptions = ClientOptions<TransactionalProducerOwnOptions>
+export type TransactionalProducerOptions<Key = RecordBytes, Value = RecordBytes> = ClientOptions<
+  TransactionalProducerOwnOptions<Key, Value>
+>
+
+/** The options of any transactional producer, whatever its serializers take. */
+export type AnyTransactionalProducerOptions = AnyProducerOptions & TransactionOptions
 
 export type ResolvedTransactionOptions = ResolvedOptions<TransactionOptions, 'transactionalId' | 'transactionTimeoutMs'>
 
@@ -51,7 +59,7 @@ export const transactionOptions: OptionTable<TransactionOptions> = {
   },
 }
 
-export const transactionalProducerOptions: OptionTable<TransactionalProducerOwnOptions> = {
+export const transactionalProducerOptions: OptionTable<AnyTransactionalProducerOptions> = {
   ...producerOptions,
   ...transactionOptions,
 }
@@ -64,7 +72,7 @@ const owner = 'TransactionalProducer'
  * @throws InvalidOptionError for a wrong value, or when options contradict each other or those of the connections
  */
 export function readTransactionalOptions(
-  own: TransactionalProducerOwnOptions,
+  own: AnyTransactionalProducerOptions,
   connection: ResolvedClusterOptions,
 ): { readonly producer: ResolvedProducerOptions; readonly transactions: ResolvedTransactionOptions } {
   const { transactionalId, transactionTimeoutMs, ...rest } = own

@@ -8,6 +8,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionMetadata } from '../cluster/metadata.ts'
 import { FencedError, InvalidArgumentError, TransactionAbortedError } from '../errors/errors.ts'
 import { KafkaError } from '../errors/kafka-error.ts'
+import type { RecordBytes } from '../model/produced-record.ts'
 import { checkCallOptions } from '../options/call-options.ts'
 import { quote } from '../options/option-table.ts'
 import type { ProducerMetrics } from '../producer/producer-metrics.ts'
@@ -17,8 +18,8 @@ import { Transaction } from './transaction.ts'
 import {
   readTransactionalOptions,
   transactionalProducerOptions,
+  type AnyTransactionalProducerOptions,
   type TransactionalProducerOptions,
-  type TransactionalProducerOwnOptions,
 } from './transactional-producer-options.ts'
 
 const waitOptionNames: readonly string[] = ['signal']
@@ -45,7 +46,7 @@ export interface TransactionalProducerMetrics extends ProducerMetrics {
  * await producer.close()
  * ```
  */
-export class TransactionalProducer {
+export class TransactionalProducer<Key = RecordBytes, Value = RecordBytes> {
   readonly #lifecycle: TransactionLifecycle
   readonly #cluster: Cluster
   #closing: Promise<void> | undefined
@@ -53,10 +54,10 @@ export class TransactionalProducer {
   /**
    * @throws InvalidOptionError when an option is unknown, has a value it cannot have, or contradicts another one
    */
-  constructor(options: TransactionalProducerOptions, doors: Doors = systemDoors) {
-    const { cluster, owned, own } = clusterFor<TransactionalProducerOwnOptions>(
+  constructor(options: TransactionalProducerOptions<Key, Value>, doors: Doors = systemDoors) {
+    const { cluster, owned, own } = clusterFor<AnyTransactionalProducerOptions>(
       'TransactionalProducer',
-      options as TransactionalProducerOwnOptions & { cluster?: Cluster } & ClusterOptions,
+      options as AnyTransactionalProducerOptions & { cluster?: Cluster } & ClusterOptions,
       transactionalProducerOptions,
       doors,
     )
@@ -92,7 +93,7 @@ export class TransactionalProducer {
    *   function failed because the producer is fenced, it is a `FencedError`
    */
   async transaction<Result>(
-    work: (transaction: Transaction) => Result | Promise<Result>,
+    work: (transaction: Transaction<Key, Value>) => Result | Promise<Result>,
     options: WaitOptions = {},
   ): Promise<Result> {
     if (typeof work !== 'function') {
@@ -100,7 +101,7 @@ export class TransactionalProducer {
     }
     checkCallOptions('transaction', options, waitOptionNames)
     const open = await this.#lifecycle.begin(options)
-    const transaction = new Transaction(this.#lifecycle, open)
+    const transaction = new Transaction<Key, Value>(this.#lifecycle, open)
     let result: Result
     try {
       result = await work(transaction)
@@ -113,7 +114,7 @@ export class TransactionalProducer {
   }
 
   /** Gives what `transaction` rejects with. */
-  async #abortBecause(transaction: Transaction, open: OpenTransaction, error: unknown): Promise<unknown> {
+  async #abortBecause(transaction: Transaction<Key, Value>, open: OpenTransaction, error: unknown): Promise<unknown> {
     // What the application threw by itself is its own. A record that was refused is only a sign of something.
     const isOurs = error instanceof KafkaError
     try {
@@ -136,7 +137,7 @@ export class TransactionalProducer {
    * @throws TimeoutError when the coordinator could not be asked within `maxBlockMs`
    * @throws ClosedError when the producer is closed
    */
-  async begin(options: WaitOptions = {}): Promise<Transaction> {
+  async begin(options: WaitOptions = {}): Promise<Transaction<Key, Value>> {
     checkCallOptions('begin', options, waitOptionNames)
     return new Transaction(this.#lifecycle, await this.#lifecycle.begin(options))
   }

@@ -65,7 +65,7 @@ test('a level that a codec does not have is refused', () => {
 })
 
 test('an option that does not exist is refused, also one of a later Kafka feature', () => {
-  for (const option of ['ackz', 'transactionalId', 'keySerializer']) {
+  for (const option of ['ackz', 'transactionalId', 'keyDeserializer']) {
     assert.equal(refusal({ [option]: true }).option, option)
   }
 })
