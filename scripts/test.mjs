@@ -30,6 +30,25 @@ const minute = 60_000
 const testFolder = join(root, 'build', 'test')
 const minimumFile = join(root, 'scripts', 'test-minimum.json')
 
+/** Scenarios of real brokers that the in-process cluster goes through as well. */
+const inProcess = [
+  'admin',
+  'cluster/transactions-through-a-restart',
+  'command-line',
+  'command-line-codecs',
+  'consuming',
+  'consuming-failures',
+  'consuming-transactions',
+  'group',
+  'partitioners',
+  'producing',
+  'producing-batches',
+  'producing-errors',
+  'producing-through-a-crash',
+  'producing-topics',
+  'transactions',
+]
+
 /** In the order they run. A file belongs to the first suite that takes it. `budgetMs` bounds the suite, `fileMs` a file. */
 const suites = [
   {
@@ -74,8 +93,7 @@ const suites = [
   {
     // The same files once more, under names of their own.
     name: 'in-process',
-    again:
-      /^broker\/(?=(admin|command-line|command-line-codecs|consuming|consuming-transactions|producing-batches|producing-errors|producing-topics|partitioners|consuming-failures|group|producing|producing-through-a-crash)\.test\.js$)/,
+    again: new RegExp(`^broker/(?=(${inProcess.join('|')})\\.test\\.js$)`),
     takes: () => false,
     concurrency: 2,
     budgetMs: 4 * minute,
