@@ -121,7 +121,7 @@ export class Cluster {
       askMetadata: (connection, timeoutMs, signal) =>
         askMetadata(connection, this.#topics.union, { timeoutMs, signal }),
     })
-    this.#source = new MetadataSource(this.#pool, this.#bootstrap)
+    this.#source = new MetadataSource(this.#pool, this.#bootstrap, this.clock)
     this.#coordinators = new Coordinators({
       ask: (request) => this.send({ kind: 'any' }, FindCoordinator, request),
       onFound: (broker) => {

@@ -491,7 +491,7 @@ test('metadata never asks a broker to create a topic, unless it is told to', asy
     return scripted.state.metadata(request, version)
   })
   const cluster = client(t, scripted.address)
-  await assert.rejects(cluster.topic('orders', { deadline: soon(cluster, 60) }), (error) => {
+  await assert.rejects(cluster.topic('orders', { deadline: soon(cluster, 500) }), (error) => {
     assert.ok(error instanceof BrokerError)
     assert.equal(error.code, 'UNKNOWN_TOPIC_OR_PARTITION')
     assert.match(error.message, /topic 'orders'/)

@@ -239,3 +239,28 @@ test('what any broker can answer is not asked of one that holds us back', async 
   assert.equal(scripted.broker(2).requests(ListGroups).length, 8)
   assert.equal(scripted.broker(1).requests(ListGroups).length, 1)
 })
+
+test(
+  'brokers that hang keep nobody from metadata: another one is asked beside them',
+  { timeout: 30_000 },
+  async (t) => {
+    const scripted = await ScriptedCluster.start({}, { brokers: 3, topics: { orders: 1 } })
+    const cluster = new Cluster({ bootstrapServers: scripted.address })
+    t.after(async () => {
+      cluster.destroy()
+      await scripted.close()
+    })
+    await cluster.start()
+    const startedAt = performance.now()
+    // Two of three: whoever is asked first, it is likely to be one of these, and at most the third answers.
+    for (const id of [1, 2]) scripted.broker(id).on(Metadata, () => 'silence')
+    for (const name of ['a', 'b', 'c', 'd']) {
+      scripted.state.addTopic(name, 1)
+      await cluster.topic(name, { deadline: cluster.clock.now() + 20_000 })
+    }
+    const tookMs = performance.now() - startedAt
+    assert.ok(tookMs < 15_000, `${tookMs} ms, and requestTimeoutMs is ${cluster.options.requestTimeoutMs}`)
+    // Whoever owes an answer is not asked again while others do not.
+    for (const id of [1, 2]) assert.ok(scripted.broker(id).requests(Metadata).length <= 3)
+  },
+)
