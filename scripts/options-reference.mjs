@@ -24,6 +24,13 @@ const tables = [
     name: 'producerOptions',
   },
   {
+    title: 'TransactionalProducer',
+    words:
+      'It takes those of `Producer` too, where `acks` and `idempotent` have no choice. [Transactions](transactions.md) tells more of them.',
+    module: 'transactions/transactional-producer-options',
+    name: 'transactionOptions',
+  },
+  {
     title: 'Consumer',
     words: '[Consuming](consuming.md) tells more of them.',
     module: 'consumer/consumer-options',

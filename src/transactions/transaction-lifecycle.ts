@@ -9,6 +9,7 @@ import {
   FencedError,
   IllegalStateError,
   InvalidArgumentError,
+  TimeoutError,
   TransactionAbortedError,
   TransactionOutcomeUnknownError,
 } from '../errors/errors.ts'
@@ -101,7 +102,7 @@ export class TransactionLifecycle {
   /** Makes ready for a transaction, which takes the transactional id over the first time. */
   async start({ signal }: WaitOptions): Promise<void> {
     this.#requireUsable()
-    await abortable(this.#ready(), { signal })
+    await abortable(this.#readyInTime(), { signal })
   }
 
   async begin({ signal }: WaitOptions): Promise<OpenTransaction> {
@@ -113,7 +114,7 @@ export class TransactionLifecycle {
     signal?.throwIfAborted()
     this.#isBeginning = true
     try {
-      await abortable(this.#ready(), { signal })
+      await abortable(this.#readyInTime(), { signal })
       this.#requireUsable()
       this.#holder.moveTo('in-transaction')
       const transaction: OpenTransaction = new OpenTransaction(this.#identity.version, {
@@ -244,6 +245,21 @@ export class TransactionLifecycle {
     return { deadline: this.#cluster.clock.now() + this.#maxBlockMs, signal: this.#lifetime.signal, stop }
   }
 
+  /** Within the time of whoever asks: an attempt that is under way already may end before. */
+  async #readyInTime(): Promise<void> {
+    const { clock } = this.#cluster
+    const deadline = clock.now() + this.#maxBlockMs
+    for (;;) {
+      const isShared = this.#preparing !== undefined
+      try {
+        await this.#ready()
+        return
+      } catch (error) {
+        if (!isShared || !(error instanceof TimeoutError) || clock.now() >= deadline) throw error
+      }
+    }
+  }
+
   #ready(): Promise<void> {
     if (this.#preparing === undefined) {
       this.#preparing = this.#prepare().finally(() => {
@@ -261,7 +277,7 @@ export class TransactionLifecycle {
     const { clock } = this.#cluster
     await before(this.core.start(), { clock, deadline, signal, what: `connecting, for ${this.#name}` })
     const chosen = await this.#coordinator.chooseVersion(options)
-    signal.throwIfAborted()
+    if (this.#fatal !== undefined) throw this.#fatal
     if (chosen.kind !== 'done') throw chosen.error
     if (this.#recovery === undefined) {
       // Brokers that verify transactions by their epoch must not take a late batch of the old kind for one of the new.
@@ -276,7 +292,7 @@ export class TransactionLifecycle {
     this.#holder.moveTo('initializing')
     try {
       await this.#recover(this.#recovery, options)
-      signal.throwIfAborted()
+      if (this.#fatal !== undefined) throw this.#fatal
       this.#identity.version = chosen.value
       this.#holder.moveTo('ready')
     } catch (error) {
@@ -458,10 +474,10 @@ export class TransactionLifecycle {
     const { kind, error, isUncertain } = outcome
     if (kind === 'timed-out' || (isUncertain && kind !== 'refused')) {
       const recovery: Recovery = { kind: 'resolve', version, isReclaimable: transaction.isKnown && !isUncertain }
-      this.#over(transaction, recovery)
-      if (!isUncertain) throw error
       if (kind === 'fenced') this.#die(this.#fenced(error))
       else if (kind === 'fatal') this.#die(error)
+      this.#over(transaction, recovery)
+      if (!isUncertain) throw error
       const message = `nobody knows whether the transaction of ${this.#name} was committed: ${error.message}`
       this.#cluster.logger.warn(message)
       throw new TransactionOutcomeUnknownError(message, { cause: error })
@@ -560,8 +576,6 @@ export class TransactionLifecycle {
   #wasAborted(transaction: OpenTransaction, recovery: Recovery | undefined): AbortResult {
     this.#over(transaction, recovery)
     this.aborted++
-    // Soon, and not when the next one begins: what the old epoch can still do is over then.
-    if (recovery !== undefined && this.#closed === undefined) void this.#ready().catch(() => {})
     const { failure } = transaction
     const isOutdated =
       failure instanceof KafkaError && (isFencing(failure.code) || failure.code === 'INVALID_TXN_STATE')
@@ -578,9 +592,10 @@ export class TransactionLifecycle {
   }
 
   #fatalEnd(transaction: OpenTransaction, error: KafkaError): AbortResult {
+    const fatal = this.#die(error)
     this.#over(transaction, { kind: 'take-over' })
     this.aborted++
-    return { kind: 'fatal', error: this.#die(error) }
+    return { kind: 'fatal', error: fatal }
   }
 
   /** The transaction has ended, one way or the other. */
@@ -593,6 +608,8 @@ export class TransactionLifecycle {
     if (this.#fatal !== undefined) return
     this.#recovery = recovery
     this.#holder.moveTo(recovery === undefined ? 'ready' : 'uninitialized')
+    // At once, and not when the next one begins: readers may wait for what becomes of this one.
+    if (recovery !== undefined && this.#closed === undefined) void this.#ready().catch(() => {})
   }
 
   /** @throws what ended the producer meanwhile */

@@ -90,6 +90,12 @@ export function readTransactionalOptions(
   }
   const producer = readProducerOptions(rest, connection, owner)
   const { acks } = producer
+  if (rest.idempotent === false) {
+    throw new InvalidOptionError(
+      'idempotent',
+      `option 'idempotent' of ${owner} must be true, not false: transactions rest on sequence numbers`,
+    )
+  }
   if (acks !== 'all' && acks !== -1) {
     throw new InvalidOptionError(
       'acks',

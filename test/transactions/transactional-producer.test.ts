@@ -462,6 +462,8 @@ test('wrong options are refused by the constructor, in words that help', () => {
   refused({ transactionalId: 5 }, /'transactionalId'/)
   refused({ transactionalId: 'a', transactionTimeoutMs: 0 }, /'transactionTimeoutMs' of TransactionalProducer/)
   refused({ transactionalId: 'a', acks: 1 }, /option 'acks' of TransactionalProducer must be 'all', not 1/)
+  refused({ transactionalId: 'a', idempotent: false }, /option 'idempotent' of TransactionalProducer must be true/)
+  make({ transactionalId: 'a', idempotent: true }).destroy()
   refused({ transactionalId: 'a', lingerMs: -1 }, /option 'lingerMs' of TransactionalProducer/)
   refused({ transactionalId: 'a', transactionTimeout: 5 }, /did you mean 'transactionTimeoutMs'/)
   refused({ transactionalId: 'a', batchSize: 100, bufferMemory: 10 }, /'bufferMemory' of TransactionalProducer/)
