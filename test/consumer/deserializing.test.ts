@@ -377,3 +377,19 @@ test('interceptors see what is handed out and what is committed, and cannot do h
     'onCommit of an interceptor failed: Error: never',
   ])
 })
+
+test('a consumer’s types follow from its deserializers', async () => {
+  const plain = new Consumer()
+  const inferred = new Consumer({
+    keyDeserializer: deserializers.uuid,
+    valueDeserializer: async (_topic, data) => ({ size: await Promise.resolve(data.length) }),
+    interceptors: [{ onConsume: (records) => records.map(({ key, value }) => key?.concat(String(value?.size))) }],
+  })
+  const stated = new Consumer<string, { total: number }>({ valueDeserializer: deserializers.json })
+  const types: [Consumer<Buffer | null, Buffer | null>, Consumer<string, { size: number }>] = [plain, inferred]
+  const total = async (): Promise<number | undefined> => (await stated.getOne()).value?.total
+  // @ts-expect-error A Buffer is no string.
+  const wrong = async (): Promise<string | null> => (await plain.getOne()).value
+  for (const call of [total, wrong]) await assert.rejects(call(), { code: 'ILLEGAL_STATE' })
+  await Promise.all([...types, stated].map((consumer) => consumer.close()))
+})
