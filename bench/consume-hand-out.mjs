@@ -6,9 +6,11 @@
  */
 
 import { systemClock } from '#src/async/clock.js'
+import { DeserializingBuffer } from '#src/consumer/deserializing-buffer.js'
 import { FetchBuffer } from '#src/consumer/fetch-buffer.js'
 import { FetchedBlock, FetchedChunk } from '#src/consumer/fetched-chunk.js'
 import { HandOut } from '#src/consumer/hand-out.js'
+import { RecordDeserializer } from '#src/consumer/record-deserializer.js'
 import { RecordIterator } from '#src/consumer/record-iterator.js'
 import { SubscriptionState } from '#src/consumer/subscription-state.js'
 import { RecordBatchBuilder } from '#src/wire/records/record-batch-builder.js'
@@ -35,7 +37,7 @@ const perBlock = perBatch * batchesPerBlock
 const blocks = Array.from({ length: 12 }, (_, i) => block(i * perBlock))
 
 /** A consumer's inside whose buffer is refilled as the fetcher would, from blocks that are there already. */
-function setUp() {
+function setUp(valueDeserializer) {
   const subscription = new SubscriptionState()
   const [state] = subscription.add([{ topic: 'bench', partition: 0 }], 'earliest')
   subscription.wish = { kind: 'partitions' }
@@ -52,13 +54,28 @@ function setUp() {
     buffer.add(new FetchedChunk(init, { checkCrcs: true, copyRecords: false }))
   }
   const buffer = new FetchBuffer(subscription, refill)
-  const handOut = new HandOut(systemClock, subscription, buffer, {
+  const deserializer = new RecordDeserializer({ valueDeserializer, onDeserializationError: 'throw' })
+  const events = { onReady: () => handOut.serve() }
+  const supply = valueDeserializer && new DeserializingBuffer(subscription, buffer, deserializer, events)
+  const handOut = new HandOut(systemClock, subscription, supply ?? buffer, {
     onWait: refill,
     groupMetadata: () => undefined,
     onConsume: undefined,
   })
   refill()
   return handOut
+}
+
+/** getMany(500) with a deserializer of values. */
+async function made(count, valueDeserializer) {
+  const handOut = setUp(valueDeserializer)
+  let bytes = 0
+  for (let n = 0; n < count;) {
+    const records = await handOut.many({ filter: undefined, maxRecords: 500, timeoutMs: 100 })
+    for (const { key, value } of records) bytes += key.length + value.length
+    n += records.size
+  }
+  return bytes
 }
 
 const ways = {
@@ -81,6 +98,12 @@ const ways = {
       n += records.size
     }
     return bytes
+  },
+  async 'made at once'(count) {
+    return await made(count, (_topic, data) => data)
+  },
+  async 'made later'(count) {
+    return await made(count, async (_topic, data) => data)
   },
   async 'for await'(count) {
     let bytes = 0
