@@ -1,7 +1,7 @@
 // What a record costs the producer in CPU, without a broker: a cluster that acknowledges every request at once, so that
 // what is measured is checking, partitioning, encoding, sealing and settling, but no socket.
 //
-//   node bench/produce.mjs [--records 1000000] [--size 100] [--brokers host:port --topic name]
+//   node bench/produce.mjs [--records 1000000] [--size 100] [--idempotent false] [--brokers host:port --topic name]
 //
 // With --brokers the same loops run against a real cluster, on a topic that exists.
 import { parseArgs } from 'node:util'
@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
     size: { type: 'string', default: '100' },
     partitions: { type: 'string', default: '6' },
     compression: { type: 'string', default: 'none' },
+    idempotent: { type: 'string', default: 'true' },
     brokers: { type: 'string' },
     topic: { type: 'string', default: 'bench' },
     only: { type: 'string' },
@@ -64,7 +65,8 @@ class InstantCluster extends Cluster {
 
   useTopics() {}
 
-  async send(_target, _api, request) {
+  async send(_target, api, request) {
+    if (api.name === 'InitProducerId') return { throttleTimeMs: 0, errorCode: 0, producerId: 1, producerEpoch: 0 }
     const { topicData } = request
     await new Promise((resolve) => setImmediate(resolve))
     return {
@@ -148,7 +150,11 @@ for (const [what, record] of Object.entries(records)) {
     for (let round = 0; round < 3; round++) {
       const where =
         options.brokers === undefined ? { cluster: new InstantCluster() } : { bootstrapServers: options.brokers }
-      const producer = new Producer({ ...where, compression: options.compression })
+      const producer = new Producer({
+        ...where,
+        compression: options.compression,
+        idempotent: options.idempotent === 'true',
+      })
       await producer.start()
       const before = process.cpuUsage()
       const startedAt = performance.now()

@@ -340,6 +340,8 @@ export class ScriptedBroker {
     if (socket.destroyed) return
     const handler = this.#once.get(api.name)?.shift() ?? this.#handlers.get(api.name) ?? this.#default(api)
     const reply = await handler(request, received)
+    // What a handler notes may be waited for.
+    this.#changed()
     if (reply === 'silence' || socket.destroyed) return
     if (reply === 'drop') {
       socket.destroy()
