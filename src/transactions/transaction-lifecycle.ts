@@ -9,6 +9,7 @@ import {
   FencedError,
   IllegalStateError,
   InvalidArgumentError,
+  SerializationError,
   TimeoutError,
   TransactionAbortedError,
   TransactionOutcomeUnknownError,
@@ -40,6 +41,9 @@ export interface LifecycleInit {
 /** How an abort ended. `error` outranks what the transaction failed with, unless the abort is just not confirmed. */
 type AbortResult =
   { readonly kind: 'aborted' } | { readonly kind: 'was-aborted' | 'unconfirmed' | 'fatal'; readonly error: KafkaError }
+
+/** With these errors a record never came to a batch: no sequence number is missing. */
+const neverInBatch = [InvalidArgumentError, SerializationError, BufferFullError]
 
 export class TransactionLifecycle {
   readonly core: ProducerCore
@@ -241,6 +245,11 @@ export class TransactionLifecycle {
     if (error !== undefined) throw error
   }
 
+  /** @throws what has ended the producer, also while it is closing in order */
+  #requireLife(): void {
+    if (this.#fatal !== undefined) throw this.#fatal
+  }
+
   #options(stop?: AbortSignal): AskOptions {
     return { deadline: this.#cluster.clock.now() + this.#maxBlockMs, signal: this.#lifetime.signal, stop }
   }
@@ -277,7 +286,7 @@ export class TransactionLifecycle {
     const { clock } = this.#cluster
     await before(this.core.start(), { clock, deadline, signal, what: `connecting, for ${this.#name}` })
     const chosen = await this.#coordinator.chooseVersion(options)
-    if (this.#fatal !== undefined) throw this.#fatal
+    this.#requireLife()
     if (chosen.kind !== 'done') throw chosen.error
     if (this.#recovery === undefined) {
       // Brokers that verify transactions by their epoch must not take a late batch of the old kind for one of the new.
@@ -292,7 +301,7 @@ export class TransactionLifecycle {
     this.#holder.moveTo('initializing')
     try {
       await this.#recover(this.#recovery, options)
-      if (this.#fatal !== undefined) throw this.#fatal
+      this.#requireLife()
       this.#identity.version = chosen.value
       this.#holder.moveTo('ready')
     } catch (error) {
@@ -324,8 +333,7 @@ export class TransactionLifecycle {
   #recordsFailed(error: Error): void {
     const transaction = this.#open
     if (transaction === undefined) return
-    // These never came to a batch.
-    if (!(error instanceof InvalidArgumentError) && !(error instanceof BufferFullError)) transaction.needsEpoch = true
+    if (!neverInBatch.some((kind) => error instanceof kind)) transaction.needsEpoch = true
     this.#fail(transaction, error)
   }
 
