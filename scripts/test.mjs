@@ -46,6 +46,7 @@ const inProcess = [
   'producing-errors',
   'producing-through-a-crash',
   'producing-topics',
+  'schema-registry',
   'transactions',
 ]
 
