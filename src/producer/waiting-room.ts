@@ -66,10 +66,16 @@ export interface WaitingRoomOptions<W> {
   gaveUp: (waiter: W, reason: { readonly aborted: unknown } | undefined) => void
 }
 
+/** What a call that waits takes beside its records' bytes: so many calls may wait as fill the room by that alone, and a few in
+ *  a room however small. */
+const callBytes = 512
+const fewCalls = 1_024
+
 export class WaitingRoom<W extends Waiter<W>> {
   readonly #options: WaitingRoomOptions<W>
   /** Every line in which someone stands. */
   readonly #lines = new Set<LinkedLine<W>>()
+  readonly #mostCalls: number
   #bytes = 0
   #count = 0
   #number = 0
@@ -78,6 +84,7 @@ export class WaitingRoom<W extends Waiter<W>> {
 
   constructor(options: WaitingRoomOptions<W>) {
     this.#options = options
+    this.#mostCalls = Math.max(fewCalls, Math.floor(options.capacity / callBytes))
   }
 
   /** Bytes that wait. */
@@ -91,7 +98,7 @@ export class WaitingRoom<W extends Waiter<W>> {
   }
 
   hasRoomFor(bytes: number): boolean {
-    return this.#bytes + bytes <= this.#options.capacity
+    return this.#bytes + bytes <= this.#options.capacity && this.#count < this.#mostCalls
   }
 
   /** Takes a waiter in at the end of a line. The caller has asked `hasRoomFor`. */

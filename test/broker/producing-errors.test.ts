@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KafkaError } from '#src/errors/kafka-error.js'
+import type { KafkaError } from '#src/errors/kafka-error.js'
 import { DeliveryError, SendBatchError } from '#src/index.js'
 import type { ProducerRecord } from '#src/producer/producer-record.js'
 import { Producer } from '#src/producer/producer.js'
