@@ -6,9 +6,9 @@ import { KafkaError } from '#src/errors/kafka-error.js'
 import type { SendBatchError } from '#src/producer/delivery-errors.js'
 import { Producer } from '#src/producer/producer.js'
 import { Simulation, TestCluster, type SeededRandom } from '#src/testing/index.js'
-import { Produce } from '#src/wire/messages/produce.js'
 import { History, type Verdict } from '../history/history.ts'
 import { writeTag } from '../history/record-tag.ts'
+import { SimulatedTrouble } from './simulated-trouble.ts'
 
 export interface SimulatedScenario {
   readonly seed: number | string
@@ -33,16 +33,6 @@ const partitions = 5
 const bufferMemory = 20_000
 const bootstrapServers = 'kafka:9092,kafka:9093,kafka:9094'
 
-/** What a leader says before it appends. */
-const refusals = [
-  'NOT_LEADER_OR_FOLLOWER',
-  'NOT_ENOUGH_REPLICAS',
-  'KAFKA_STORAGE_ERROR',
-  'LEADER_NOT_AVAILABLE',
-] as const
-/** What it says when it may have appended: NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT. */
-const doubts = [20, 7]
-
 export async function simulatedScenario(scenario: SimulatedScenario): Promise<SimulatedReport> {
   const { seed, records = 300, impatient = false } = scenario
   const simulation = new Simulation({ seed, faults: { latencyMs: [0.2, 12], segmentBytes: [50, 2_000] } })
@@ -61,7 +51,7 @@ export async function simulatedScenario(scenario: SimulatedScenario): Promise<Si
         random: random.fork('cluster'),
         listen,
       })
-      const trouble = new Trouble(simulation, cluster)
+      const trouble = new SimulatedTrouble(simulation, cluster, { topic, partitions })
       const writers = [0, 1, 2].map(async (index) => {
         const name = `producer-${index}`
         const producer = new Producer(
@@ -157,80 +147,4 @@ async function write({ simulation, history, producer, name, records, random, fai
   }
   await producer.flush()
   await Promise.all(unsettled)
-}
-
-/** What goes wrong, until it is told to end. */
-class Trouble {
-  readonly #simulation: Simulation
-  readonly #cluster: TestCluster
-  readonly #random: SeededRandom
-  #ended = false
-  #down: number | undefined
-
-  constructor(simulation: Simulation, cluster: TestCluster) {
-    this.#simulation = simulation
-    this.#cluster = cluster
-    this.#random = simulation.random.fork('trouble')
-    const { resetChance, silenceChance } = {
-      resetChance: this.#random.pick([0, 0.002, 0.01]),
-      silenceChance: this.#random.pick([0, 0.001, 0.004]),
-    }
-    simulation.network.setFaults({ resetChance, silenceChance })
-    const troubledRequests = this.#random.pick([0.02, 0.1, 0.3])
-    cluster.control(
-      Produce,
-      async (request, { handle, delay }) => {
-        const random = this.#random
-        if (this.#ended || !random.chance(troubledRequests)) return undefined
-        const dice = random.next()
-        if (dice < 0.1) return 'drop'
-        if (dice < 0.3) return 'cut' // appended, and nobody hears of it
-        if (dice < 0.4) return 'silence'
-        if (dice < 0.6) return { errorCode: random.pick(refusals) }
-        if (dice < 0.8) {
-          await delay(random.number([0, 400]))
-          return await handle(request)
-        }
-        const answer = (await handle(request))!
-        const doubt = random.pick(doubts)
-        return {
-          ...answer,
-          responses: answer.responses!.map(({ partitionResponses, ...rest }) => ({
-            ...rest,
-            partitionResponses: partitionResponses!.map((one) =>
-              one.errorCode === 0 && random.chance(0.7) ? { ...one, errorCode: doubt, baseOffset: -1 } : one,
-            ),
-          })),
-        }
-      },
-      { keep: true },
-    )
-  }
-
-  async run(): Promise<void> {
-    const random = this.#random
-    const cluster = this.#cluster
-    while (!this.#ended) {
-      await this.#simulation.sleep(random.number([20, 500]))
-      if (this.#ended) return
-      const dice = random.next()
-      if (this.#down !== undefined && dice < 0.5) {
-        const broker = this.#down
-        this.#down = undefined
-        await cluster.restart(broker)
-      } else if (this.#down === undefined && dice < 0.3) {
-        this.#down = random.integer([1, 3])
-        await cluster.kill(this.#down)
-      } else if (dice < 0.8) {
-        const up = cluster.brokers.filter(({ isUp }) => isUp).map(({ id }) => id)
-        cluster.moveLeader(topic, random.integer([0, partitions - 1]), random.pick(up))
-      } else cluster.dropConnections(random.pick(cluster.brokers.filter(({ isUp }) => isUp)).id)
-    }
-  }
-
-  async end(): Promise<void> {
-    this.#ended = true
-    if (this.#down !== undefined) await this.#cluster.restart(this.#down)
-    this.#down = undefined
-  }
 }
