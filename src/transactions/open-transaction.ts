@@ -25,6 +25,8 @@ export class OpenTransaction {
   isUnmapped = false
   /** Sequence numbers may have a gap, which only another epoch closes. In version 2 each transaction has its own. */
   needsEpoch = false
+  /** The answer to a request of it was lost: the request may arrive once more, when the transaction is over. */
+  hasStrays = false
   /** Ends whatever would ask again on its behalf. */
   readonly stop: AbortController = new AbortController()
 

@@ -414,6 +414,7 @@ export class TransactionLifecycle {
         isFirst && !transaction.isKnown,
         options,
       )
+      transaction.hasStrays ||= outcome.isUncertain
       if (outcome.kind === 'done') transaction.isKnown = true
       return this.#judge(transaction, outcome) === undefined && this.#sends
     } catch (error) {
@@ -429,6 +430,7 @@ export class TransactionLifecycle {
     transaction.isTouched = true
     const options = this.#options(transaction.stop.signal)
     const outcome = await this.#coordinator.addOffsets(this.#identity.current!, groupId, options)
+    transaction.hasStrays ||= outcome.isUncertain
     if (outcome.kind === 'done') transaction.isKnown = true
     const error = this.#judge(transaction, outcome)
     if (error !== undefined) throw error
@@ -444,6 +446,7 @@ export class TransactionLifecycle {
     const options = this.#options(transaction.stop.signal)
     const identity = this.#identity.current!
     const outcome = await this.#coordinator.commitOffsets(identity, transaction.version, group, offsets, options)
+    transaction.hasStrays ||= outcome.isUncertain
     const error = this.#judge(transaction, outcome)
     if (error !== undefined) throw error
   }
@@ -473,9 +476,10 @@ export class TransactionLifecycle {
     }
     const { version } = transaction
     const outcome = await this.#end(transaction, true)
+    transaction.hasStrays ||= outcome.isUncertain
     if (outcome.kind === 'done') {
       if (outcome.value !== undefined) this.#identity.current = outcome.value
-      this.#over(transaction, undefined)
+      this.#over(transaction, this.#keepingStraysOut(transaction))
       this.committed++
       return
     }
@@ -535,14 +539,14 @@ export class TransactionLifecycle {
     await this.#flush()
     this.#requireAlive(transaction)
     const { version, isKnown } = transaction
-    const isUpToEpoch = version === 1 && transaction.needsEpoch
     if (!transaction.isTouched) return this.#wasAborted(transaction, undefined)
     if (transaction.isUnmapped) return this.#wasAborted(transaction, { kind: 'continue', isOurs: false })
     const outcome = await this.#end(transaction, false)
+    transaction.hasStrays ||= outcome.isUncertain || transaction.needsEpoch
     switch (outcome.kind) {
       case 'done':
         if (outcome.value !== undefined) this.#identity.current = outcome.value
-        return this.#wasAborted(transaction, isUpToEpoch ? { kind: 'continue', isOurs: true } : undefined)
+        return this.#wasAborted(transaction, this.#keepingStraysOut(transaction))
       case 'unmapped':
       case 'new-epoch':
         return this.#wasAborted(transaction, { kind: 'continue', isOurs: false })
@@ -588,6 +592,15 @@ export class TransactionLifecycle {
     const isOutdated =
       failure instanceof KafkaError && (isFencing(failure.code) || failure.code === 'INVALID_TXN_STATE')
     return isOutdated ? { kind: 'was-aborted', error: this.#tooLong(transaction) } : { kind: 'aborted' }
+  }
+
+  /**
+   * A request whose connection was given up may reach its broker later than its repetition: an EndTxn would end the next
+   * transaction, an AddPartitionsToTxn open one that nobody ends, a TxnOffsetCommit set offsets back. In version 1, where
+   * transactions share an epoch, only the next epoch keeps them out.
+   */
+  #keepingStraysOut({ version, hasStrays }: OpenTransaction): Recovery | undefined {
+    return version === 1 && hasStrays ? { kind: 'continue', isOurs: true } : undefined
   }
 
   /** Our epoch was refused, and yet nobody else has the transactional id. */
