@@ -54,13 +54,11 @@ for (const version of [1, 2] as const) {
     }))
 }
 
-test('a partition that is announced late opens no transaction that outlives the next one', () =>
+test('a partition that is announced late opens no transaction that nobody ends', () =>
   withStray(AddPartitionsToTxn as Api<unknown, unknown>, 1, async (producer, simulation, cluster) => {
     await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'one' }))
     await simulation.sleep(5_000)
-    // It is open, and holds readers back; what comes next ends it.
-    assert.equal(cluster.transaction('billing')!.state, 'Ongoing')
+    // Readers would be held back by it for as long as a transaction may be open.
+    assert.equal(cluster.transaction('billing')!.state, 'Empty')
     await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'two' }))
-    assert.equal(cluster.transaction('billing')!.state, 'CompleteCommit')
-    assert.equal(cluster.requests(InitProducerId as Api<unknown, unknown>).length, 2)
   }))

@@ -3,7 +3,7 @@
  *  judged as on real Kafka. */
 
 import { Consumer } from '#src/consumer/consumer.js'
-import { TransactionOutcomeUnknownError } from '#src/errors/errors.js'
+import { FencedError, TransactionOutcomeUnknownError } from '#src/errors/errors.js'
 import { KafkaError } from '#src/errors/kafka-error.js'
 import { Simulation, TestCluster, type SeededRandom } from '#src/testing/index.js'
 import { TransactionalProducer } from '#src/transactions/transactional-producer.js'
@@ -107,7 +107,12 @@ class Writer {
         producer.destroy(new Error('it died'))
         producer = this.#open()
       }
-      await transaction
+      const isFenced = await transaction
+      // A request of one that died may still take over when it arrives late.
+      if (isFenced && !dies) {
+        await producer.close()
+        producer = this.#open()
+      }
       await simulation.sleep(random.number([0, 50]))
     }
     await producer.close()
@@ -131,8 +136,8 @@ class Writer {
     )
   }
 
-  /** Never rejects: whatever happens is noted. */
-  async #transaction(producer: TransactionalProducer): Promise<void> {
+  /** Never rejects: whatever happens is noted. Whether the producer is of no use any more. */
+  async #transaction(producer: TransactionalProducer): Promise<boolean> {
     const { simulation, history, random } = this.#init
     const notes = history.producer(this.#name)
     const ledger = history.transactions(this.#name)
@@ -157,12 +162,14 @@ class Writer {
         ledger.commitAsked(transaction)
       })
       ledger.committed(transaction)
+      return false
     } catch (error) {
       const isDeath = error instanceof KafkaError && error.code === 'CLOSED'
       const { code, message } = error as KafkaError
       if (message !== onPurpose) this.aborts[code] = (this.aborts[code] ?? 0) + 1
       // Of one that was closed in the middle of a commit nothing is promised, nor where the outcome is said to be unknown.
       if (!(error instanceof TransactionOutcomeUnknownError) && !isDeath) ledger.aborted(transaction)
+      return error instanceof FencedError
     }
   }
 }
