@@ -22,7 +22,7 @@ export function oldFormatScenarios(old: OldBroker): void {
 
     test(`messages of magic ${magic} are read as they are stored, from any offset`, async (t) => {
       const topic = await kafka.createTopic({ configs })
-      const producer = producerOn(t, kafka, { lingerMs: 20 })
+      const producer = producerOn(t, kafka, { idempotent: false, lingerMs: 20 })
       const partition = { topic, partition: 0 }
       await producer.sendBatch(topic, [
         { key: 'k', value: 'first', timestamp: 1_000 },
@@ -58,7 +58,7 @@ export function oldFormatScenarios(old: OldBroker): void {
       test(`messages of magic ${magic} are read out of a wrapper of ${compression}`, async (t) => {
         const topic = await kafka.createTopic({ configs })
         const partition = { topic, partition: 0 }
-        const producer = producerOn(t, kafka, { compression, lingerMs: 20 })
+        const producer = producerOn(t, kafka, { idempotent: false, compression, lingerMs: 20 })
         const values = Array.from({ length: 300 }, (_, i) => `value ${i} ${'abc '.repeat(i % 40)}`.trim())
         for (const part of [values.slice(0, 150), values.slice(150)]) {
           await producer.sendBatch(
@@ -83,7 +83,7 @@ export function oldFormatScenarios(old: OldBroker): void {
 
     test(`a moment is looked up in messages of magic ${magic}${magic === 0 ? ', which have none' : ''}`, async (t) => {
       const topic = await kafka.createTopic({ configs })
-      const producer = producerOn(t, kafka, { lingerMs: 0 })
+      const producer = producerOn(t, kafka, { idempotent: false, lingerMs: 0 })
       for (const timestamp of [1_000, 2_000, 3_000]) await producer.send({ topic, value: 'x', timestamp })
       const consumer = consumerOn(t, kafka)
       const [found] = await consumer.offsetsForTimes([{ topic, partition: 0, timestamp: 1_500 }])
@@ -92,9 +92,18 @@ export function oldFormatScenarios(old: OldBroker): void {
     })
   }
 
+  test('a topic whose format is older than idempotence says so, and what to do', async (t) => {
+    const topic = await kafka.createTopic({ configs: { 'message.format.version': '0.10.2' } })
+    await assert.rejects(producerOn(t, kafka).send({ topic, value: 'x' }), {
+      code: 'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+      persistence: 'not-persisted',
+      message: /message format older than idempotence.*idempotent: false/,
+    })
+  })
+
   test('a log that changed its format in the middle is read through', async (t) => {
     const topic = await kafka.createTopic({ configs: { 'message.format.version': '0.10.2' } })
-    const producer = producerOn(t, kafka, { compression: 'gzip', lingerMs: 20 })
+    const producer = producerOn(t, kafka, { idempotent: false, compression: 'gzip', lingerMs: 20 })
     await producer.sendBatch(
       topic,
       numbered('old', 10).map((value) => ({ value })),
