@@ -56,7 +56,8 @@ async function main() {
   const { soakScenarios, soak } = await import(pathToFileURL(scenarioFile).href)
   const { chosen, minutes, seed, list } = readArguments(soakScenarios)
   if (list) {
-    for (const { name, about, version } of chosen) console.log(`${name.padEnd(26)} ${about} (Kafka ${version})`)
+    for (const { name, about, version } of chosen)
+      console.log(`${name.padEnd(26)} ${about}${version === undefined ? '' : ` (Kafka ${version})`}`)
     return
   }
   const lacking = [...missingForKafka(), ...missingForeignTools().map(({ name }) => name)]

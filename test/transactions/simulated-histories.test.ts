@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { simulatedTransactions } from '../support/chaos/simulated-transactions.ts'
+import { expectedAborts, simulatedTransactions } from '../support/chaos/simulated-transactions.ts'
 import { assertFaultless } from '../support/history/history.ts'
 
 const seeds = Array.from({ length: 4 }, (_, i) => `transactions-${i}`)
-
-/** What a transaction may be aborted with in such trouble; all else would be a fault of the producer's. */
-const expected = ['CLOSED', 'TIMEOUT', 'TRANSACTION_ABORTED', 'TRANSACTION_OUTCOME_UNKNOWN', 'PRODUCER_FENCED']
 
 for (const transactionVersion of [1, 2] as const) {
   test(`whatever happens to requests, coordinators and writers, no transaction is torn (version ${transactionVersion})`, async (t) => {
@@ -15,7 +12,7 @@ for (const transactionVersion of [1, 2] as const) {
     for (const seed of seeds) {
       const report = await simulatedTransactions({ seed, transactionVersion })
       assertFaultless(report.verdict, `seed '${seed}'`)
-      const surprises = Object.keys(report.aborts).filter((code) => !expected.includes(code))
+      const surprises = Object.keys(report.aborts).filter((code) => !expectedAborts.includes(code))
       assert.deepEqual(surprises, [], `seed '${seed}'`)
       committed += report.verdict.transactions.committed
       deaths += report.deaths

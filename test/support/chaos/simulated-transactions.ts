@@ -27,6 +27,17 @@ export interface SimulatedTransactionsReport {
   readonly elapsedMs: number
 }
 
+/** What a transaction may be aborted with in such trouble; all else would be a fault of the producer's. */
+export const expectedAborts: readonly string[] = [
+  'CLOSED',
+  'TIMEOUT',
+  'TRANSACTION_ABORTED',
+  'TRANSACTION_OUTCOME_UNKNOWN',
+  'PRODUCER_FENCED',
+  // In version 1 a stray Produce makes a leader wait for its sequence number, as Kafka's does while it verifies a transaction.
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+]
+
 const topic = 'orders'
 const partitions = 4
 const bootstrapServers = 'kafka:9092,kafka:9093,kafka:9094'

@@ -143,6 +143,7 @@ export class SimulatedTrouble {
 
   async end(): Promise<void> {
     this.#ended = true
+    this.#simulation.network.setFaults({ resetChance: 0, silenceChance: 0 })
     if (this.#down !== undefined) await this.#cluster.restart(this.#down)
     this.#down = undefined
   }

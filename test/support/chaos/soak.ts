@@ -4,17 +4,25 @@ import { startCluster, type BorrowedCluster } from '../kafka/kafka-cluster.ts'
 import type { ChaosOptions } from './chaos.ts'
 import { exactlyOnceScenario } from './exactly-once-scenario.ts'
 import { producingScenario, type ProducingReport } from './producing-scenario.ts'
+import { added, type Verdict } from '../history/history.ts'
 import { describeReport, type Report } from './report.ts'
+import { simulatedScenario } from './simulated-scenario.ts'
+import { expectedAborts, simulatedTransactions } from './simulated-transactions.ts'
 import { transactionsScenario, type WorkersReport } from './transactions-scenario.ts'
 
 export interface SoakScenario {
   readonly name: string
   readonly about: string
-  /** Of Kafka. */
-  readonly version: string
+  /** Of the Kafka whose cluster it gets; without one it is simulated. */
+  readonly version?: string
   /** When it has failed, in minutes: more than twice what it takes. */
   readonly limitMinutes: number
   run(cluster: BorrowedCluster, seed: string): Promise<Report & { faults: readonly string[] }>
+}
+
+/** One that needs no cluster. */
+type Simulated = Omit<SoakScenario, 'run' | 'version'> & {
+  run(seed: string): Promise<Report & { faults: readonly string[] }>
 }
 
 const minute = 60_000
@@ -57,6 +65,56 @@ const transactions = (version: string): SoakScenario => ({
   run: async (cluster, seed) =>
     workers(await transactionsScenario({ cluster, seed, durationMs: 3 * minute, haltChance: 0.1, readTwice })),
 })
+
+/** So many seeds, made of one. */
+function eachSeed(seed: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${seed}/${i}`)
+}
+
+const nobodySuffers: Report['chaos'] = { kills: 0, cuts: 0, swallowing: 0, moves: 0 }
+
+/** Adds up what many runs came to; a fault names the seed that finds it again. */
+async function sum(
+  seeds: readonly string[],
+  run: (seed: string) => Promise<{ verdict: Verdict; surprises: readonly string[] }>,
+): Promise<Report & { faults: string[] }> {
+  const faults: string[] = []
+  let total: Verdict | undefined
+  for (const seed of seeds) {
+    const { verdict, surprises } = await run(seed)
+    const found = verdict.violations.describe()
+    if (found !== '') faults.push(`seed '${seed}': ${found}`)
+    faults.push(...surprises.map((surprise) => `seed '${seed}': ${surprise}`))
+    total = total === undefined ? verdict : added(total, verdict)
+  }
+  return { verdict: total!, chaos: nobodySuffers, faults }
+}
+
+const simulated: readonly Simulated[] = [
+  {
+    name: 'simulated-producing',
+    about: '300 seeds of lost answers, refusals, crashes and moves; half of them with records that run out of time',
+    limitMinutes: 20,
+    run: (seed) =>
+      sum(eachSeed(seed, 300), async (one) => {
+        const impatient = /[02468]$/.test(one)
+        const { verdict, failures } = await simulatedScenario({ seed: one, impatient })
+        const surprises = Object.keys(failures).filter((code) => !impatient || code.includes('without persistence'))
+        return { verdict, surprises }
+      }),
+  },
+  {
+    name: 'simulated-transactions',
+    about: '120 seeds of the same for transactions, whose coordinators move too, and whose writers die',
+    limitMinutes: 20,
+    run: (seed) =>
+      sum(eachSeed(seed, 120), async (one) => {
+        const transactionVersion = /[02468]$/.test(one) ? 1 : 2
+        const { verdict, aborts } = await simulatedTransactions({ seed: one, transactionVersion })
+        return { verdict, surprises: Object.keys(aborts).filter((code) => !expectedAborts.includes(code)) }
+      }),
+  },
+]
 
 const current = '4.3.1'
 /** Has the first version of the transactions' protocol, in which a client must announce partitions. */
@@ -107,6 +165,7 @@ export const soakScenarios: readonly SoakScenario[] = [
   },
   transactions(before),
   exactlyOnce(before),
+  ...simulated.map((one): SoakScenario => ({ ...one, run: (_, seed) => one.run(seed) })),
 ]
 
 export interface SoakResult {
@@ -118,10 +177,14 @@ export interface SoakResult {
 /** Runs one scenario on a cluster of its own, which is gone afterwards. */
 export async function soak(scenario: SoakScenario, seed: string): Promise<SoakResult> {
   const endings: (() => Promise<void> | void)[] = []
-  const after = (hook: () => Promise<void> | void): unknown => endings.push(hook)
+  const after = (hook: () => Promise<void> | void): void => {
+    endings.push(hook)
+  }
   let timer: NodeJS.Timeout | undefined
   try {
-    const cluster = await startCluster({ after: (hook) => void after(hook) }, scenario.version)
+    const { version } = scenario
+    // What is simulated asks nothing of it.
+    const cluster = version === undefined ? (undefined as never) : await startCluster({ after }, version)
     const late = new Promise<never>((_, reject) => {
       const say = (): void => {
         reject(new Error(`it took longer than ${scenario.limitMinutes} minutes`))
@@ -129,7 +192,8 @@ export async function soak(scenario: SoakScenario, seed: string): Promise<SoakRe
       timer = setTimeout(say, scenario.limitMinutes * minute)
     })
     const report = await Promise.race([scenario.run(cluster, seed), late])
-    const violations = report.verdict.violations.describe()
+    // Of many runs each has told its own, with its seed.
+    const violations = version === undefined ? '' : report.verdict.violations.describe()
     return { line: describeReport(report), faults: [...report.faults, ...(violations === '' ? [] : [violations])] }
   } catch (error) {
     return { line: 'failed', faults: [(error as Error).stack ?? String(error)] }

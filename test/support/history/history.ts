@@ -95,6 +95,28 @@ export class History {
   }
 }
 
+/** What two runs came to together. */
+export function added(one: Verdict, other: Verdict): Verdict {
+  const violations = new Violations()
+  violations.addAll(one.violations)
+  violations.addAll(other.violations)
+  const { transactions } = one
+  return {
+    sent: one.sent + other.sent,
+    acknowledged: one.acknowledged + other.acknowledged,
+    notPersisted: one.notPersisted + other.notPersisted,
+    possiblyPersisted: one.possiblyPersisted + other.possiblyPersisted,
+    stored: one.stored + other.stored,
+    transactions: {
+      committed: transactions.committed + other.transactions.committed,
+      aborted: transactions.aborted + other.transactions.aborted,
+      unknown: transactions.unknown + other.transactions.unknown,
+      open: transactions.open + other.transactions.open,
+    },
+    violations,
+  }
+}
+
 /** Fails with all that is wrong. */
 export function assertFaultless({ violations }: Verdict, context = ''): void {
   const description = violations.describe()
