@@ -484,7 +484,10 @@ export class TransactionLifecycle {
       return
     }
     const { kind, error, isUncertain } = outcome
-    if (kind === 'timed-out' || (isUncertain && kind !== 'refused')) {
+    // Refused because of its state: it was not committed. In version 1, where transactions share an epoch, that is sure only
+    // if no answer was lost: it may have been committed, and a late InitProducerId of ours have made its coordinator forget.
+    const isRefusedForSure = kind === 'refused' && (version === 2 || !isUncertain)
+    if (kind === 'timed-out' || (isUncertain && !isRefusedForSure)) {
       const recovery: Recovery = { kind: 'resolve', version, isReclaimable: transaction.isKnown && !isUncertain }
       if (kind === 'fenced') this.#die(this.#fenced(error))
       else if (kind === 'fatal') this.#die(error)
@@ -552,7 +555,10 @@ export class TransactionLifecycle {
         return this.#wasAborted(transaction, { kind: 'continue', isOurs: false })
       case 'refused':
         // The request that would have opened it was lost, or has not come yet: then the next epoch keeps it out.
-        if (version === 1 && !isKnown) return this.#wasAborted(transaction, { kind: 'continue', isOurs: true })
+        // And where an answer was lost, it was aborted then, and a late InitProducerId of ours came before the repetition.
+        if (version === 1 && (!isKnown || outcome.isUncertain)) {
+          return this.#wasAborted(transaction, { kind: 'continue', isOurs: true })
+        }
         return this.#fatalEnd(transaction, outcome.error)
       case 'fenced':
         if (version === 1 && isKnown && !outcome.isUncertain) return this.#reclaim(transaction)

@@ -62,3 +62,41 @@ test('a partition that is announced late opens no transaction that nobody ends',
     assert.equal(cluster.transaction('billing')!.state, 'Empty')
     await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'two' }))
   }))
+
+for (const end of ['commit', 'abort'] as const) {
+  test(`a late InitProducerId that makes the coordinator forget the ${end} leads to no false word of it`, async () => {
+    const simulation = new Simulation({ seed: end })
+    const { clock, random, listen } = simulation
+    await simulation.run(async () => {
+      const cluster = await TestCluster.start({ topics: { orders: 1 }, transactionVersion: 1, clock, random, listen })
+      const options = { bootstrapServers: cluster.bootstrapServers, requestTimeoutMs: 500, transactionalId: 'billing' }
+      const producer = new TransactionalProducer(options, simulation.doors())
+      await producer.start()
+      // An answer is lost, so that a new epoch is asked for. That request is late; its repetition is answered.
+      cluster.control(AddPartitionsToTxn, () => 'cut')
+      let arrives!: () => void
+      const late = new Promise<void>((resolve) => {
+        arrives = resolve
+      })
+      cluster.control(InitProducerId, async (request, { handle }) => {
+        await late
+        return handle(request)
+      })
+      await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'one' }))
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', value: 'two' })
+      // It is ended, the answer is lost, and only now the late one arrives.
+      cluster.control(EndTxn, async (request, { handle, delay }) => {
+        await handle(request)
+        await delay(100)
+        arrives()
+        return 'silence' as const
+      })
+      if (end === 'abort') await tx.abort()
+      else await assert.rejects(tx.commit(), { code: 'TRANSACTION_OUTCOME_UNKNOWN' })
+      await producer.transaction((next) => next.send({ topic: 'orders', value: 'three' }))
+      await producer.close()
+      await cluster.close()
+    })
+  })
+}
