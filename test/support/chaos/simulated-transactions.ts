@@ -69,6 +69,7 @@ export async function simulatedTransactions(scenario: SimulatedTransactions): Pr
       await Promise.all(writers.map((writer) => writer.run()))
       await trouble.end()
       await troubled
+      await Promise.all(writers.map((writer) => writer.settle()))
       // Whatever is still under way of what nobody waits for any more.
       await simulation.sleep(30_000)
       await readCommitted(simulation, history)
@@ -127,7 +128,10 @@ class Writer {
       await simulation.sleep(random.number([0, 50]))
     }
     await producer.close()
-    // A last one ends what the ones before may have left open.
+  }
+
+  /** When the trouble is over: a last producer ends what the ones before may have left open. */
+  async settle(): Promise<void> {
     const last = this.#open()
     await last.start()
     await last.close()
