@@ -31,9 +31,12 @@ export interface SimulatedTransactionsReport {
 export const expectedAborts: readonly string[] = [
   'CLOSED',
   'TIMEOUT',
+  'CONNECTION_FAILED',
   'TRANSACTION_ABORTED',
   'TRANSACTION_OUTCOME_UNKNOWN',
   'PRODUCER_FENCED',
+  // The first sign of being fenced, where there was no time to find out by whom.
+  'INVALID_PRODUCER_EPOCH',
   // In version 1 a stray Produce makes a leader wait for its sequence number, as Kafka's does while it verifies a transaction.
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
 ]
