@@ -42,7 +42,7 @@ for (let billed = 0; billed < count;) {
     await producer.transaction(async (tx) => {
       for (const { key, value } of records) {
         // What fails here is told by the end of the transaction.
-        tx.send({ topic: invoices, key, value: `invoice for ${String(value)}` }).catch(() => {})
+        void tx.send({ topic: invoices, key, value: `invoice for ${String(value)}` })
       }
       await tx.sendOffsets(records.nextOffsets(), records.groupMetadata)
       // Sometimes something goes wrong in the middle.

@@ -56,8 +56,9 @@ export function readOptions<T extends object, Defaulted extends keyof T>(
     const complaint = descriptor.check(value)
     if (complaint !== undefined) {
       const shown = quote(value)
-      // A check that looks into the value may have said already what it found there.
-      const told = complaint.includes(shown) ? complaint : `${complaint}, not ${shown}`
+      // A check that looks into the value has said already what it found there.
+      const saysAll = complaint.includes(shown) || (typeof value === 'object' && !complaint.startsWith('must be '))
+      const told = saysAll ? complaint : `${complaint}, not ${shown}`
       throw new InvalidOptionError(name, `option '${name}' of ${owner} ${told}`)
     }
     resolved[name] = value
@@ -75,18 +76,39 @@ export function quote(value: unknown): string {
   return name === undefined || name === 'Object' ? 'an object' : `a ${name}`
 }
 
-/** What may have been meant: Kafka's own name for an option, another spelling, or a slip of the fingers. */
+/** What other clients call an option, where neither Kafka's name nor ours is near. */
+const namesElsewhere: Readonly<Record<string, string>> = {
+  'brokers': 'bootstrapServers',
+  'metadata.broker.list': 'bootstrapServers',
+  'ssl': 'tls',
+  // Attempts are bounded by time.
+  'retries': 'deliveryTimeoutMs',
+  'createPartitioner': 'partitioner',
+}
+
+/** What may have been meant: Kafka's own name for an option, that of another client, another spelling, or a slip of the
+ *  fingers. */
 function suggestion(name: string, known: Readonly<Record<string, OptionDescriptor<unknown>>>): string {
   const wanted = name.toLowerCase()
+  const elsewhere = Object.hasOwn(namesElsewhere, name) ? namesElsewhere[name]! : undefined
+  if (elsewhere !== undefined && Object.hasOwn(known, elsewhere)) return ` (did you mean '${elsewhere}'?)`
+  if (name === 'transactionalId' || name === 'transactional.id') return ' (transactions have a TransactionalProducer)'
   const near = Object.keys(known).find((candidate) => {
     const other = candidate.toLowerCase()
     return (
-      known[candidate]!.kafka === wanted ||
+      isKafkasName(wanted, known[candidate]!.kafka) ||
       (wanted.length > 3 && (other.startsWith(wanted) || wanted.startsWith(other))) ||
       isSlipOf(wanted, other)
     )
   })
   return near === undefined ? '' : ` (did you mean '${near}'?)`
+}
+
+/** With dots, in camel case, or its last word alone, such as `idempotence`. */
+function isKafkasName(wanted: string, kafka: string | null): boolean {
+  if (kafka === null) return false
+  const last = kafka.slice(kafka.lastIndexOf('.') + 1)
+  return wanted === kafka || wanted === kafka.replaceAll('.', '') || (last.length > 4 && wanted === last)
 }
 
 /** Whether the two differ by at most one letter that is missing, too many, wrong, or swapped with its neighbour. */

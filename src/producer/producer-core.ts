@@ -182,9 +182,10 @@ export class ProducerCore {
     })
   }
 
-  start(options: WaitOptions = {}): Promise<void> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended)
-    return abortable(this.#start(), options)
+  async start(options: WaitOptions = {}): Promise<void> {
+    checkCallOptions('start', options, waitOptionNames)
+    if (this.#ended !== undefined) throw this.#ended
+    await abortable(this.#start(), options)
   }
 
   /** Also while closing: what was accepted may still need it. */
@@ -280,7 +281,14 @@ export class ProducerCore {
   }
 
   drained(options: WaitOptions = {}): Promise<void> {
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason as Error)
+    // No async function: some await this between any two records.
+    try {
+      checkCallOptions('drained', options, waitOptionNames)
+      options.signal?.throwIfAborted()
+    } catch (reason) {
+      return Promise.reject(reason as Error)
+    }
+    if (this.#lifetime.signal.aborted) return Promise.reject(this.#ended!)
     return this.#intake.drained(options)
   }
 
@@ -378,6 +386,7 @@ export class ProducerCore {
   }
 
   async flush(options: WaitOptions = {}): Promise<void> {
+    checkCallOptions('flush', options, waitOptionNames)
     await abortable(this.#flush(), options)
     const error = this.#failures.take()
     if (error !== undefined) throw error
@@ -424,6 +433,7 @@ export class ProducerCore {
   }
 
   async partitionsFor(topic: string, options: WaitOptions = {}): Promise<readonly PartitionMetadata[]> {
+    checkCallOptions('partitionsFor', options, waitOptionNames)
     requireTopicName(topic)
     const { clock } = this.#cluster
     const { signal } = options

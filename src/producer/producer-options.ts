@@ -133,11 +133,15 @@ const compression: Check = (value) => {
 function levelComplaint(codec: CompressionName, level: number): string | undefined {
   switch (codec) {
     case 'gzip':
-      return level === -1 || (level >= 1 && level <= 9) ? undefined : 'must for gzip have level -1 or one from 1 to 9'
+      return level === -1 || (level >= 1 && level <= 9)
+        ? undefined
+        : `must for gzip have level -1 or one from 1 to 9, not ${level}`
     case 'lz4':
-      return level >= 1 && level <= 17 ? undefined : 'must for lz4 have a level from 1 to 17'
+      return level >= 1 && level <= 17 ? undefined : `must for lz4 have a level from 1 to 17, not ${level}`
     case 'zstd':
-      return level >= -131_072 && level <= 22 ? undefined : 'must for zstd have a level from -131072 to 22'
+      return level >= -131_072 && level <= 22
+        ? undefined
+        : `must for zstd have a level from -131072 to 22, not ${level}`
     case 'snappy':
     case 'none':
       return `must have no level: ${codec} has no levels`

@@ -32,6 +32,8 @@ export interface Question<Value> {
   readonly target: Target
   /** The beginning of a sentence: `the coordinator of 'x' did not commit`. */
   readonly what: string
+  /** All that is asked for, to complete `what` where the code of an answer is about a part of it. */
+  readonly ofAll?: string
   /** Asks once. Calls `written` when the request may reach the coordinator from then on, and sends nothing after the abort. */
   readonly attempt: (signal: AbortSignal, written: () => void) => Promise<Answer<Value>>
   /** In place of the table's verdict. */
@@ -89,7 +91,7 @@ export async function ask<Value>(
       if (signal.aborted || !(thrown instanceof KafkaError)) throw thrown
       isUncertain ||= isWritten && thrown.persistence !== 'not-persisted'
       if (thrown instanceof TimeoutError && clock.now() >= deadline) {
-        return timedOut(what, lastError ?? thrown, isUncertain)
+        return timedOut(question, lastError ?? thrown, isUncertain)
       }
       error = thrown
       // The coordinator could not be found, and the broker that was asked for it says why.
@@ -106,7 +108,7 @@ export async function ask<Value>(
     if (cluster.remedy(target, error) === 'none') cluster.remedy(target, coordinatorNotAvailable)
     const waitMs = (code === undefined ? undefined : question.waitMs?.(code)) ?? backoff.nextMs()
     if (stop?.aborted) return { kind: 'stopped', error, isUncertain }
-    if (clock.now() + waitMs >= deadline) return timedOut(what, error, isUncertain)
+    if (clock.now() + waitMs >= deadline) return timedOut(question, error, isUncertain)
     await pause(cluster, waitMs, signal, stop)
     if (stop?.aborted) return { kind: 'stopped', error, isUncertain }
   }
@@ -114,8 +116,11 @@ export async function ask<Value>(
 
 const coordinatorNotAvailable = brokerErrorNumber('COORDINATOR_NOT_AVAILABLE')
 
-function timedOut(what: string, cause: KafkaError, isUncertain: boolean): Outcome<never> {
-  return { kind: 'timed-out', error: new TimeoutError(`${what} in time: ${cause.message}`, { cause }), isUncertain }
+function timedOut<Value>({ what, ofAll }: Question<Value>, cause: KafkaError, isUncertain: boolean): Outcome<never> {
+  const all = ofAll === undefined ? what : `${what} ${ofAll}`
+  // What the coordinator said last begins with the same words.
+  const why = cause.message.startsWith(what) ? cause.message.slice(what.length).replace(/^:? /, '') : cause.message
+  return { kind: 'timed-out', error: new TimeoutError(`${all} in time: ${why}`, { cause }), isUncertain }
 }
 
 /** Sleeps, but not longer than anyone wants to go on. */

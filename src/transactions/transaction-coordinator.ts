@@ -143,6 +143,7 @@ export class TransactionCoordinator {
           v3AndBelowTopics: topics,
         }),
         what: `the coordinator of ${this.#name} did not add`,
+        ofAll: 'the partitions',
         read: ({ resultsByTopicV3AndBelow }) => {
           const worst = new WorstCode('AddPartitionsToTxn')
           for (const { name, resultsByPartition } of resultsByTopicV3AndBelow) {
@@ -212,7 +213,8 @@ export class TransactionCoordinator {
             })),
           })),
         }),
-        what: `the coordinator of group '${groupId}' did not take the offset of`,
+        what: `the coordinator of group '${groupId}' did not take`,
+        ofAll: 'the offsets',
         read: ({ topics }) => {
           const worst = new WorstCode('TxnOffsetCommit')
           const codes = new Map<string, Map<number, number>>()
@@ -225,7 +227,7 @@ export class TransactionCoordinator {
             const code = codes.get(offset.topic)?.get(offset.partition) ?? unknownServerError
             if (code === 0) continue
             refused.push(offset)
-            worst.add(code, `partition ${offset.partition} of '${offset.topic}'`)
+            worst.add(code, `the offset of partition ${offset.partition} of '${offset.topic}'`)
           }
           left = refused
           return worst

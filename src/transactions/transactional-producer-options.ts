@@ -32,7 +32,12 @@ export interface TransactionOptions {
 
 /** The options of a transactional producer beside those of its connections. */
 export type TransactionalProducerOwnOptions<Key = RecordBytes, Value = RecordBytes> = ProducerOwnOptions<Key, Value> &
-  TransactionOptions
+  TransactionOptions & {
+    /** There is no choice: a transaction holds only what every in-sync replica has. */
+    acks?: 'all' | -1
+    /** There is no choice: transactions rest on sequence numbers. */
+    idempotent?: true
+  }
 
 /** The options of a transactional producer: its own, and either those of its connections or a `cluster` to share. */
 export type TransactionalProducerOptions<Key = RecordBytes, Value = RecordBytes> = ClientOptions<

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { atLeast, boolean, either, having, nonEmptyString, oneOf } from '#src/options/checks.js'
+import { atLeast, boolean, either, having, listOfInterceptors, nonEmptyString, oneOf } from '#src/options/checks.js'
 import { quote, readOptions, type OptionTable } from '#src/options/option-table.js'
 
 interface LampOptions {
@@ -36,6 +36,43 @@ test('an unknown option is refused by name, with what there is and what may have
   }
   assert.throws(() => read({ ligners: 3 }), /has no option 'ligners'; it has/)
   assert.throws(() => read({ toString: 3 }), /has no option 'toString'; it has/)
+})
+
+test("an option is recognised by Kafka's name, as other libraries spell it, and by what kafkajs calls it", () => {
+  const table: OptionTable<{ idempotent?: boolean; bootstrapServers?: string }> = {
+    idempotent: { kafka: 'enable.idempotence', default: true, check: boolean, about: '' },
+    bootstrapServers: { kafka: 'bootstrap.servers', default: 'localhost', check: nonEmptyString, about: '' },
+  }
+  const meant = (name: string): string => {
+    try {
+      readOptions('Lamp', table, { [name]: true } as object)
+    } catch (error) {
+      return (
+        /\((?:did you mean '(.*)'\?|(.*))\); it has/
+          .exec((error as Error).message)
+          ?.slice(1)
+          .join('') ?? ''
+      )
+    }
+    return ''
+  }
+  for (const name of ['enable.idempotence', 'enableIdempotence', 'idempotence']) assert.equal(meant(name), 'idempotent')
+  for (const name of ['brokers', 'servers', 'metadata.broker.list']) assert.equal(meant(name), 'bootstrapServers')
+  assert.equal(meant('transactionalId'), 'transactions have a TransactionalProducer')
+  // There is no such option here to be meant.
+  assert.equal(meant('ssl'), '')
+})
+
+test('a complaint about a part of a value does not end with what the whole is', () => {
+  const table: OptionTable<{ list?: unknown[] }> = {
+    list: { kafka: null, default: undefined, check: listOfInterceptors, about: '' },
+  }
+  const refused = (list: unknown, message: RegExp): void => {
+    assert.throws(() => readOptions('Lamp', table, { list } as object), message)
+  }
+  refused([{}], /and number 0 has none$/)
+  refused([null], /and number 0 is none$/)
+  refused({}, /must be an array of objects .*, not an object$/)
 })
 
 test('a wrong value is refused with what is valid', () => {

@@ -578,3 +578,9 @@ test('keys go to the partitions that a topic has now: more when it grew', async 
   }
   for (const partition of used) assert.ok(keeper.log('orders', partition).length > 0)
 })
+
+test('after the end there is nothing to wait for: drained says that the producer is closed', async (t) => {
+  const { producer } = await setUp(t)
+  await producer.close()
+  await assert.rejects(producer.drained(), { name: 'ClosedError', message: 'the producer is closed' })
+})

@@ -9,6 +9,7 @@ import { EndTxn } from '#src/wire/messages/end-txn.js'
 import { FindCoordinator } from '#src/wire/messages/find-coordinator.js'
 import { InitProducerId } from '#src/wire/messages/init-producer-id.js'
 import { Produce } from '#src/wire/messages/produce.js'
+import { TxnOffsetCommit } from '#src/wire/messages/txn-offset-commit.js'
 import { DefaultRecordBatch } from '#src/wire/records/record-batch.js'
 import { TransactionScript } from './scripted-coordinator.ts'
 
@@ -492,4 +493,83 @@ test('nothing that a transaction does by itself ends the process, whoever does n
   await closing
   await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(unheard, [])
+})
+
+test('records that nobody awaits may fail: the end of the transaction tells, and the process goes on', async (t) => {
+  const unheard: unknown[] = []
+  const onUnhandled = (reason: unknown): void => {
+    unheard.push(reason)
+  }
+  process.on('unhandledRejection', onUnhandled)
+  t.after(() => process.off('unhandledRejection', onUnhandled))
+  const script = await TransactionScript.start(t, { options: { lingerMs: 60_000 } })
+  const { producer } = script
+  const large = { topic: 'orders', value: Buffer.alloc(2_000_000) }
+  const refused = producer.transaction((tx) => {
+    void tx.send(record)
+    void tx.send(large)
+    // The transaction has failed already.
+    void tx.send(record)
+    void tx.sendBatch('orders', [record])
+    void tx.sendOffsets(offsets, group)
+    void tx.flush()
+  })
+  await assert.rejects(refused, /more than maxRequestSize/)
+  const thrown = producer.transaction((tx) => {
+    // Accepted, and then given up.
+    void tx.send(record)
+    void tx.sendBatch('orders', [record])
+    throw new Error('the printer is out of paper')
+  })
+  await assert.rejects(thrown, /out of paper/)
+  const atBroker = await producer.begin()
+  script.trouble(Produce, 29)
+  void atBroker.send(record)
+  await assert.rejects(atBroker.commit(), { code: 'TOPIC_AUTHORIZATION_FAILED' })
+  const left = await producer.begin()
+  void left.send(record)
+  await producer.close()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(unheard, [])
+})
+
+test('a record that comes when its transaction has ended is told by its promise alone', async (t) => {
+  const script = await TransactionScript.start(t)
+  const unheard: Error[] = []
+  const onUnhandled = (reason: Error): void => {
+    unheard.push(reason)
+  }
+  // The test runner's own listener would fail the test.
+  const listeners = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', onUnhandled)
+  t.after(() => {
+    process.off('unhandledRejection', onUnhandled)
+    for (const listener of listeners) process.on('unhandledRejection', listener)
+  })
+  const tx = await script.producer.begin()
+  void tx.send(record)
+  const committed = tx.commit()
+  void tx.send(record)
+  await committed
+  void tx.send(record)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(
+    unheard.map(({ message }) => message),
+    [
+      "this transaction of transactional id 'billing-0' is being ended",
+      "this transaction of transactional id 'billing-0' has ended",
+    ],
+  )
+})
+
+test('offsets that are not taken in time are told with what the coordinator said of them last', async (t) => {
+  const script = await TransactionScript.start(t, { options: { maxBlockMs: 200 } })
+  const tx = await script.producer.begin()
+  script.beforeEach(TxnOffsetCommit, () => 3)
+  await assert.rejects(tx.sendOffsets(offsets, group), {
+    name: 'TimeoutError',
+    message:
+      "the coordinator of group 'billing' did not take the offsets in time: the offset of partition 0 of 'orders': UNKNOWN_TOPIC_OR_PARTITION",
+  })
+  await tx.abort()
 })

@@ -98,6 +98,11 @@ async function compiles(): Promise<void> {
     // @ts-expect-error: in a transaction too
     await tx.send({ topic: 't', value: 'v' })
   })
+  new TransactionalProducer({ transactionalId: 'x', acks: 'all', idempotent: true })
+  // @ts-expect-error: a transaction holds only what every in-sync replica has
+  new TransactionalProducer({ transactionalId: 'x', acks: 1 })
+  // @ts-expect-error: transactions rest on sequence numbers
+  new TransactionalProducer({ transactionalId: 'x', idempotent: false })
 }
 
 test('producers take what their serializers take', () => {
