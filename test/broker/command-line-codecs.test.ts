@@ -42,16 +42,23 @@ after(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** The codec of the first batch of each partition that has any, as its attributes say. */
+/** The codecs of all batches of a topic, as their attributes say. */
 async function codecsIn(topic: string): Promise<Set<string | undefined>> {
   const cluster = await new Cluster({ bootstrapServers: broker.bootstrapServers }).start()
   try {
     const [description] = await new Admin({ cluster }).describeTopics([topic])
-    const partitions = description!.partitions!.map(({ partition }) => ({ partition, partitionMaxBytes: 4_096 }))
-    const request = { maxBytes: 65_536, topics: [{ topicId: description!.topicId!, partitions }] }
+    const partitions = description!.partitions!.map(({ partition }) => ({ partition, partitionMaxBytes: 16_777_216 }))
+    const request = { maxBytes: 67_108_864, topics: [{ topicId: description!.topicId!, partitions }] }
     const { responses } = await cluster.send({ kind: 'any' }, Fetch, request, { minVersion: 13 })
-    const batches = responses.flatMap((response) => response.partitions.flatMap(({ records }) => records ?? []))
-    return new Set(batches.filter(({ length }) => length > 0).map((batch) => codecs[batch.readUInt16BE(21) & 7]))
+    const found = new Set<string | undefined>()
+    for (const records of responses.flatMap((response) => response.partitions.map((partition) => partition.records))) {
+      if (records === null) continue
+      // A batch says its length after the offset it begins at.
+      for (let at = 0; at + 23 <= records.length; at += 12 + records.readInt32BE(at + 8)) {
+        found.add(codecs[records.readUInt16BE(at + 21) & 7])
+      }
+    }
+    return found
   } finally {
     await cluster.close()
   }
