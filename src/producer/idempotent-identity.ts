@@ -37,9 +37,21 @@ export class IdempotentIdentity implements ProducerIdentity {
    *  keep asking. */
   #lastError: KafkaError | undefined
 
+  readonly #stopListening: () => void
+  /** Counts the clusters that there have been at these addresses. */
+  #clusterNumber = 0
+
   constructor(options: IdempotentIdentityOptions) {
     this.#options = options
     this.#backoff = options.cluster.newBackoff()
+    // Another cluster gives our id to somebody else, and would take records of theirs for repetitions of ours.
+    this.#stopListening = options.cluster.onMetadata(({ clusterId }, { clusterId: previous }) => {
+      if (clusterId === null || previous === null || clusterId === previous) return
+      this.#clusterNumber++
+      if (this.#current === undefined) return
+      this.#current = undefined
+      this.request()
+    })
   }
 
   get current(): ProducerIdAndEpoch | undefined {
@@ -76,6 +88,7 @@ export class IdempotentIdentity implements ProducerIdentity {
 
   /** Asks no more. */
   close(): void {
+    this.#stopListening()
     this.#closing.abort()
   }
 
@@ -90,8 +103,10 @@ export class IdempotentIdentity implements ProducerIdentity {
         })
       }
       if (signal.aborted) return undefined
+      const clusterNumber = this.#clusterNumber
       const outcome = await this.#attempt(signal)
       if (signal.aborted) return undefined
+      if (clusterNumber !== this.#clusterNumber) continue
       this.#lastError = outcome instanceof KafkaError ? outcome : undefined
       if (!(outcome instanceof KafkaError)) {
         this.#backoff.reset()

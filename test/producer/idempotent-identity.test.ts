@@ -115,3 +115,19 @@ test('a broker that never answers about the id hangs neither records nor close()
     await world.simulation.sleep(60_000)
     assert.equal(world.scripted.requests(InitProducerId).length, asked)
   }))
+
+test('another cluster at the same addresses gives another id, for it may give the old one to somebody else', () =>
+  inWorld({}, async (world) => {
+    let given = 0
+    world.scripted.on(InitProducerId, () => ({ producerId: given++, producerEpoch: 0 }))
+    await world.sendEach('a', 'b')
+    await world.refreshed()
+    await world.send('c')
+    world.scripted.state.clusterId = 'another'
+    await world.refreshed()
+    await world.send('d')
+    assert.deepEqual(
+      world.arrivals.map(({ producerId, base, values }) => `${producerId}:${base} ${values.join()}`),
+      ['0:0 a', '0:1 b', '0:2 c', '1:0 d'],
+    )
+  }))
