@@ -225,6 +225,25 @@ describe('a record batch', () => {
     }
   })
 
+  test('rule 9: sealed with other numbers it lies in other memory, for a socket may be reading the old bytes still', () => {
+    const given = new Set<Buffer>()
+    const pool = {
+      take: (size: number) => Buffer.alloc(size),
+      give: (buffer: Buffer) => void given.add(buffer),
+    }
+    const builder = new RecordBatchBuilder({ sizeLimit: 1_000, pool })
+    builder.append(1, 'k', 'v')
+    const first = builder.seal({ producerId: 7, producerEpoch: 0, baseSequence: 5 })
+    const bytes = Buffer.from(first)
+    assert.equal(builder.seal({ producerId: 7, producerEpoch: 0, baseSequence: 5 }), first)
+    const second = builder.seal({ producerId: 7, producerEpoch: 1, baseSequence: 0 })
+    assert.notEqual(second.buffer, first.buffer)
+    assert.deepEqual(first, bytes)
+    assert.equal(given.size, 0)
+    builder.release()
+    assert.equal(given.size, 2)
+  })
+
   test('takes no record after it was sealed', () => {
     const builder = new RecordBatchBuilder({ sizeLimit: 1000 })
     assert.throws(() => builder.seal(), { code: 'ILLEGAL_STATE' })
