@@ -232,7 +232,7 @@ export class BatchOutcomes {
     const { queue } = batch
     const writer = this.#writerOf(batch)
     const verdict = verdictOn(errorCode, writer)
-    if (verdict === 'acknowledged') {
+    if (verdict === 'acknowledged' || (verdict === 'renumber' && this.#sequencesOf(batch)?.isSurelyThere(batch))) {
       this.acknowledge(batch, null, -1)
       return
     }

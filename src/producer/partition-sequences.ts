@@ -51,6 +51,8 @@ export class PartitionSequences {
   #next = 0
   /** The last batch, by its number, that ended without its sequence numbers being known to be in the log; -1 for none. */
   #doubtAfter = -1
+  /** The last batch of the present epoch, by its number, that was acknowledged; -1 for none. */
+  #acknowledgedUpTo = -1
   /** The leader refused the batch that is first in line: it goes on with a new epoch. */
   #gapIsProven = false
   /** Where the batches went that are under way, or the last ones did. */
@@ -123,8 +125,15 @@ export class PartitionSequences {
   acknowledged(batch: NumberedBatch, now: number): void {
     if (!this.#isPresent(batch.stamp!)) return
     this.#provenAt = now
+    this.#acknowledgedUpTo = Math.max(this.#acknowledgedUpTo, batch.number)
     // What was appended behind a hole says that there is none.
     if (batch.number > this.#doubtAfter) this.#doubtAfter = -1
+  }
+
+  /** Whether the batch is in the log, whatever the leader says of it now: what has the numbers behind it is there, and could
+   *  not be without it. A leader that was started anew may know only the last batch of each producer. */
+  isSurelyThere(batch: NumberedBatch): boolean {
+    return batch.possiblyPersisted && batch.number < this.#acknowledgedUpTo && this.#isPresent(batch.stamp!)
   }
 
   /** A batch came back without being acknowledged. */
@@ -161,6 +170,7 @@ export class PartitionSequences {
     this.#id = id
     this.#next = 0
     this.#doubtAfter = -1
+    this.#acknowledgedUpTo = -1
     this.#gapIsProven = false
     this.#provenAt = undefined
   }

@@ -100,14 +100,17 @@ function call(
   }
 }
 
-function settled(given: unknown, part: Part, topic: string): RecordBytes | Promise<RecordBytes> {
+/** Never throws at once: the other part's promise must not be left without anyone who hears of its failure. */
+async function settled(given: unknown, part: Part, topic: string): Promise<RecordBytes> {
+  // What is given is copied at once: the caller may use its buffer again.
   if (!isPromiseLike(given)) return copied(requireResult(given, part, topic))
-  return Promise.resolve(given).then(
-    (result) => requireResult(result, part, topic),
-    (cause: unknown) => {
-      throw failure(part, topic, cause)
-    },
-  )
+  let result: unknown
+  try {
+    result = await given
+  } catch (cause) {
+    throw failure(part, topic, cause)
+  }
+  return requireResult(result, part, topic)
 }
 
 function failure(part: Part, topic: string, cause: unknown): SerializationError {

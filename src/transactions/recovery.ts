@@ -24,7 +24,13 @@ export type Recovery =
 export type Recovered =
   | { readonly kind: 'ready'; readonly identity: ProducerIdAndEpoch }
   | { readonly kind: 'fenced' | 'fatal'; readonly error: KafkaError }
-  | { readonly kind: 'failed'; readonly error: KafkaError; readonly recovery: Recovery }
+  | {
+      readonly kind: 'failed'
+      readonly error: KafkaError
+      readonly recovery: Recovery
+      /** Where we are nevertheless: to go on from. */
+      readonly identity?: ProducerIdAndEpoch
+    }
 
 const highestEpoch = 32_767
 
@@ -40,7 +46,7 @@ export async function recover(
       return recovered(recovery, await coordinator.initialize(undefined, options))
     case 'continue': {
       const outcome = await coordinator.initialize(current, options)
-      if (!isTooOld(outcome)) return recovered(recovery, outcome)
+      if (!isTooOld(outcome)) return withoutStrays(coordinator, recovered(recovery, outcome), outcome, options)
       if (recovery.isOurs) return recovered(recovery, await coordinator.initialize(undefined, options))
       const message = `brokers before Kafka 2.5 let no producer go on from here; close it, and make another: ${outcome.error.message}`
       return { kind: 'fatal', error: new UnsupportedVersionError(message, { cause: outcome.error }) }
@@ -51,7 +57,7 @@ export async function recover(
         return recover(coordinator, { kind: 'continue', isOurs: false }, current, options)
       const outcome = await coordinator.initialize({ producerId, producerEpoch: producerEpoch + 1 }, options)
       if (isTooOld(outcome)) return { kind: 'fenced', error: outcome.error }
-      return recovered(recovery, outcome)
+      return withoutStrays(coordinator, recovered(recovery, outcome), outcome, options)
     }
     case 'resolve':
       return resolve(coordinator, recovery, current!, options)
@@ -93,6 +99,23 @@ async function resolve(
     default:
       return outcome satisfies never
   }
+}
+
+/**
+ * A coordinator answers who asks from the epoch before with the epoch of now, once more, and takes it for one that has begun
+ * nothing yet: a late request would wipe out that our transaction was committed, and its EndTxn, asked for again, would be
+ * refused as if it had not been. From two epochs before nobody is heard.
+ */
+async function withoutStrays(
+  coordinator: TransactionCoordinator,
+  result: Recovered,
+  { isUncertain }: Outcome<ProducerIdAndEpoch>,
+  options: AskOptions,
+): Promise<Recovered> {
+  if (result.kind !== 'ready' || !isUncertain) return result
+  const { identity } = result
+  const again = await recover(coordinator, { kind: 'continue', isOurs: true }, identity, options)
+  return again.kind === 'failed' ? { identity, ...again } : again
 }
 
 function recovered(recovery: Recovery, outcome: Outcome<ProducerIdAndEpoch>): Recovered {

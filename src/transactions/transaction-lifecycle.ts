@@ -118,7 +118,9 @@ export class TransactionLifecycle {
     signal?.throwIfAborted()
     this.#isBeginning = true
     try {
-      await abortable(this.#readyInTime(), { signal })
+      // Someone who starts the producer at the same moment may have begun to make it ready once more.
+      do await abortable(this.#readyInTime(), { signal })
+      while (this.#preparing !== undefined)
       this.#requireUsable()
       this.#holder.moveTo('in-transaction')
       const transaction: OpenTransaction = new OpenTransaction(this.#identity.version, {
@@ -288,6 +290,8 @@ export class TransactionLifecycle {
     const chosen = await this.#coordinator.chooseVersion(options)
     this.#requireLife()
     if (chosen.kind !== 'done') throw chosen.error
+    // Who starts a producer in the middle of a transaction changes nothing of it.
+    if (this.#open !== undefined) return
     if (this.#recovery === undefined) {
       // Brokers that verify transactions by their epoch must not take a late batch of the old kind for one of the new.
       const isUpgrade = this.#identity.version === 1 && chosen.value === 2
@@ -319,6 +323,7 @@ export class TransactionLifecycle {
         return
       case 'failed':
         this.#recovery = result.recovery
+        if (result.identity !== undefined) this.#identity.current = result.identity
         throw result.error
       case 'fenced':
         throw this.#die(this.#fenced(result.error))
@@ -452,7 +457,8 @@ export class TransactionLifecycle {
   }
 
   #requireSending(transaction: OpenTransaction): void {
-    if (this.#closed === undefined && this.#sends) return
+    // Also while the producer is being closed: that waits for a commit that is under way, and for all that belongs to it.
+    if (transaction === this.#open && this.#sends) return
     const cause = transaction.failure
     throw new TransactionAbortedError(`the transaction of ${this.#name} was aborted`, cause && { cause })
   }

@@ -62,8 +62,10 @@ export class TransactionPartitions implements DrainGate {
         this.#host.clock.nextTurn(resolve)
       })
       while (transaction === this.#transaction && this.#wanted.size > 0) {
-        const partitions = this.#wanted.list()
+        // A batch may have asked for one of them again while the last request was under way.
+        const partitions = this.#wanted.list().filter(({ topic, partition }) => !this.#added.has(topic, partition))
         this.#wanted.clear()
+        if (partitions.length === 0) return
         const isAdded = await this.#host.add(partitions, this.#added.size === 0)
         if (!isAdded || transaction !== this.#transaction) return
         for (const { topic, partition } of partitions) this.#added.add(topic, partition)

@@ -141,6 +141,24 @@ test('rule 5: a batch gets a new number only when the leader refused exactly it,
     assert.deepEqual(world.log(), ['a', 'b', 'd', 'e', 'f', 'g'])
   }))
 
+test('rule 5: what is refused by its number while something behind it is acknowledged, is in the log', () =>
+  inWorld({}, async (world) => {
+    await world.send('a')
+    let answers = 0
+    world.script = ({ values }) => {
+      if (values[0] !== 'b') return undefined
+      answers++
+      // Taken, but not by enough replicas in time. Then its leader is started anew, and remembers the last batch alone.
+      if (answers === 1) return { errorCode: 20, isTaken: true }
+      if (answers === 2) world.keeper.producers.get('orders-0')!.forEach(({ batches }) => batches.splice(0, 2))
+      return undefined
+    }
+    assert.deepEqual(await world.sendEach('b', 'c', 'd'), [null, 2, 3])
+    assert.equal(await world.send('e'), 4)
+    assert.deepEqual(world.log(), ['a', 'b', 'c', 'd', 'e'])
+    assert.equal(world.arrivals.at(-1)!.epoch, 0)
+  }))
+
 test('rule 5: refusals by different leaders are no proof', () =>
   inWorld({}, async (world) => {
     await world.send('a')

@@ -186,6 +186,29 @@ test('a record whose serializer throws, rejects or gives no bytes fails, says wh
   }
 })
 
+test('a record whose two serializers both fail, each in its way, fails once and ends no process', async (t) => {
+  const unheard: unknown[] = []
+  const onUnhandled = (reason: unknown): void => {
+    unheard.push(reason)
+  }
+  process.on('unhandledRejection', onUnhandled)
+  t.after(() => process.off('unhandledRejection', onUnhandled))
+  const rejects = (): Promise<string> => Promise.reject(new Error('no such schema'))
+  const noBytes = () => 7 as unknown as string
+  for (const [keySerializer, valueSerializer, part] of [
+    [rejects, noBytes, 'schema|value'],
+    [noBytes, rejects, 'schema|key'],
+    [rejects, rejects, 'schema'],
+  ] as const) {
+    const { producer, arrived } = await setUp<string, string>(t, { keySerializer, valueSerializer })
+    const sent = producer.send({ topic: 'orders', key: 'k', value: 'v' })
+    await assert.rejects(sent, { code: 'SERIALIZATION_FAILED', message: new RegExp(part) })
+    await turn()
+    assert.deepEqual(arrived, [])
+  }
+  assert.deepEqual(unheard, [])
+})
+
 test('asynchronous serializers run side by side, and records are appended in the order of the calls', async (t) => {
   const hand = byHand()
   const { producer, keeper } = await setUp(t, { valueSerializer: hand.serialize })

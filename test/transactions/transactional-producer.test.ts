@@ -352,6 +352,50 @@ test('close() waits for the commit that is under way', async (t) => {
   assert.deepEqual(script.deeds, ['init 0', 'produce', 'commit'])
 })
 
+for (const level of [1, 2]) {
+  test(`close() during a commit lets nothing of the transaction fall by the wayside (transaction.version ${level})`, async (t) => {
+    const script = await TransactionScript.start(t, { level })
+    const tx = await script.producer.begin()
+    await tx.send(record)
+    const other = { ...group, memberId: 'm-2' }
+    const given = [tx.sendOffsets(offsets, group), tx.sendOffsets(offsets, other)]
+    const committed = tx.commit()
+    await Promise.all([script.producer.close(), committed, ...given])
+    const deeds = level === 1 ? ['add offsets', 'offsets', 'offsets', 'commit'] : ['offsets', 'offsets', 'commit']
+    assert.deepEqual(script.deeds.slice(-deeds.length), deeds)
+  })
+}
+
+test('start() leaves the transaction that is open alone, also when the cluster was downgraded meanwhile', async (t) => {
+  const script = await TransactionScript.start(t, { level: 2 })
+  const tx = await script.producer.begin()
+  await tx.send(record)
+  script.level = 1
+  await script.dropConnections()
+  await script.producer.start()
+  await tx.send(record)
+  await tx.commit()
+  const versions = script.requests(Produce).map(({ version }) => version)
+  assert.ok(
+    versions.every((version) => version >= 12),
+    versions.join(),
+  )
+  await script.producer.transaction((next) => next.send(record))
+  assert.ok(script.requests(Produce).at(-1)!.version <= 11)
+})
+
+test('start() leaves the transaction that is open alone, also when the cluster was upgraded meanwhile', async (t) => {
+  const script = await TransactionScript.start(t, { level: 1 })
+  const tx = await script.producer.begin()
+  await tx.send(record)
+  script.level = 2
+  await script.dropConnections()
+  await script.producer.start()
+  await tx.send(record)
+  await tx.commit()
+  assert.deepEqual(script.deeds, ['init 0', 'add partitions', 'produce', 'produce', 'commit'])
+})
+
 test('close() does not wait longer than closeTimeoutMs for a coordinator that does not answer', async (t) => {
   const script = await TransactionScript.start(t, { options: { closeTimeoutMs: 100 } })
   const tx = await script.producer.begin()
@@ -441,6 +485,24 @@ test('each partition is added once, those of one moment together (transaction.ve
   assert.deepEqual(added, ['orders 0,1,2', 'bills 0'])
   // The next transaction begins without any.
   await script.producer.transaction((next) => next.send(record))
+  assert.equal(script.requests(AddPartitionsToTxn).length, 3)
+})
+
+test('a partition that is being added is not asked for once more (transaction.version 1)', async (t) => {
+  const script = await TransactionScript.start(t, { level: 1 })
+  const tx = await script.producer.begin()
+  // Asked for again, for another batch, while the coordinator is busy with it.
+  script.trouble(AddPartitionsToTxn, 14, 14)
+  let more: Promise<unknown> | undefined
+  script.beforeNext(AddPartitionsToTxn, () => {
+    more = tx.sendBatch(
+      'orders',
+      Array.from({ length: 40 }, () => ({ partition: 0, value: 'x'.repeat(1_000) })),
+    )
+  })
+  await tx.send(record)
+  await more
+  await tx.commit()
   assert.equal(script.requests(AddPartitionsToTxn).length, 3)
 })
 
