@@ -12,7 +12,7 @@ import type { BufferPool } from '../wire/records/buffer-pool.ts'
 import { splitRecordBatch } from '../wire/records/split-record-batch.ts'
 import { sequenceAfter, type PartitionSequences, type SequenceTable } from './partition-sequences.ts'
 import { errorsOf, surelyNotPersisted, verdictOn, type Writer } from './produce-errors.ts'
-import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
+import type { BatchQueue, DiscardError, ProducerBatch } from './producer-batch.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import type { ProducerCounters } from './producer-metrics.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
@@ -162,6 +162,11 @@ export class BatchOutcomes {
     this.fail(batch, error)
   }
 
+  /** The same for one that is given up with all others. */
+  discard(batch: ProducerBatch, errorOf: DiscardError): void {
+    this.abandon(batch, errorOf(persistenceOf(batch)))
+  }
+
   /** There is no id to write with, and asking again gives none. */
   refuseForId(batch: ProducerBatch, error: KafkaError): void {
     if (persistenceOf(batch) === error.persistence) {
@@ -260,7 +265,8 @@ export class BatchOutcomes {
         break
       case 'divide':
         if (batch.count > 1 && discardedWith === undefined) this.#divide(batch, error)
-        else this.fail(batch, discardedWith ?? error, discardedWith ? undefined : errorOf)
+        else if (discardedWith === undefined) this.fail(batch, error, errorOf)
+        else this.fail(batch, discardedWith(persistenceOf(batch)))
         break
       case 'fail':
         this.fail(batch, error, errorOf)
@@ -311,7 +317,7 @@ export class BatchOutcomes {
     const { discardedWith } = batch
     batch.lastError = error
     if (this.isStopped || discardedWith !== undefined) {
-      this.fail(batch, discardedWith ?? error)
+      this.fail(batch, discardedWith?.(persistenceOf(batch)) ?? error)
       return false
     }
     this.#options.counters.retries++

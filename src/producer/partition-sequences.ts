@@ -63,11 +63,6 @@ export class PartitionSequences {
    *  that it knows us: one that does not takes any number for the first. */
   #provenAt: number | undefined = undefined
 
-  /** Whether something that was sent with this id ended without it being known whether the log has it. */
-  isDoubtfulFor(current: ProducerIdAndEpoch): boolean {
-    return (this.#doubtAfter >= 0 || this.#gapIsProven) && !this.#isOlderThan(current)
-  }
-
   /**
    * Whether the partition's first batch may be sent to this leader now.
    *
@@ -197,14 +192,6 @@ export class PartitionSequences {
 /** The numbers of every partition that was ever written to. Metadata may forget a topic; its numbers are found again. */
 export class SequenceTable {
   readonly #topics = new Map<string, (PartitionSequences | undefined)[]>()
-
-  /** Whether some partition is in doubt that would have to go on with this id. */
-  hasDoubtsFor(current: ProducerIdAndEpoch): boolean {
-    for (const partitions of this.#topics.values()) {
-      if (partitions.some((one) => one?.isDoubtfulFor(current))) return true
-    }
-    return false
-  }
 
   of({ topic, partition }: { readonly topic: string; readonly partition: number }): PartitionSequences {
     let partitions = this.#topics.get(topic)

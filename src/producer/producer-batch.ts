@@ -14,6 +14,9 @@ import type { RecordWatch } from './record-watch.ts'
 /** A partition's queue, of the batches there are here. */
 export type BatchQueue = PartitionQueue<ProducerBatch>
 
+/** What a batch fails with that is given up, by what is known of its records. */
+export type DiscardError = (persistence: 'not-persisted' | 'possibly-persisted') => KafkaError
+
 /** Counts the promises of `send` that are not settled: they too take memory. */
 export interface PromiseCount {
   promises: number
@@ -75,7 +78,7 @@ export class ProducerBatch extends Linked<ProducerBatch> {
   /** What the last attempt failed with. */
   lastError: KafkaError | undefined = undefined
   /** While in flight: what it fails with if it comes back to be tried again. */
-  discardedWith: KafkaError | undefined = undefined
+  discardedWith: DiscardError | undefined = undefined
   /** Given at the first drain, for life, unless a gap before it is proven. */
   stamp: BatchStamp | undefined = undefined
   /** It is a part of a batch that may be in the log as a whole: its records must never get other numbers. */

@@ -16,7 +16,7 @@ import { DeliveryFailures, type DeliveryFailure } from './delivery-errors.ts'
 import type { DrainGate } from './drain-gate.ts'
 import { FlushEpochs } from './flush-epochs.ts'
 import { PreparedCalls, type AnyRecord } from './prepared-calls.ts'
-import type { ProducerBatch } from './producer-batch.ts'
+import type { DiscardError, ProducerBatch } from './producer-batch.ts'
 import type { ProducerIdentity } from './producer-identity.ts'
 import { ProducerInterceptors } from './producer-interceptors.ts'
 import { ProducerCounters, type ProducerMetrics } from './producer-metrics.ts'
@@ -483,27 +483,19 @@ export class ProducerCore {
   }
 
   /**
-   * Whether a batch ended without it being known whether its sequence numbers are in the log. A transaction that comes
-   * after it must have another epoch.
-   */
-  get hasUnresolvedSequences(): boolean {
-    return this.#sender.hasUnresolvedSequences
-  }
-
-  /**
-   * Fails with `error` everything that is not on its way, and what comes back to be tried again. Resolves when nothing is
+   * Fails everything that is not on its way, and what comes back to be tried again. Resolves when nothing is
    * on its way any more; never rejects.
    */
-  discard(error: KafkaError): Promise<void> {
-    this.#intake.refuseAll(error)
-    return this.#sender.discard(error)
+  discard(errorOf: DiscardError): Promise<void> {
+    this.#intake.refuseAll(errorOf('not-persisted'))
+    return this.#sender.discard(errorOf)
   }
 
   /** Fails everything, now and later, with this error: a producer that was fenced, an id that cannot be had. */
   fail(error: KafkaError): void {
     this.#ended ??= error
     this.#intake.stop(error)
-    void this.#sender.discard(error)
+    void this.#sender.discard(() => error)
   }
 
   #giveUp(why: string, cause: Error | undefined): void {

@@ -18,7 +18,7 @@ import { BatchOutcomes, firstWithZstd, type BatchOutcomesOptions } from './batch
 import { BrokerSilence } from './broker-silence.ts'
 import type { DrainGate } from './drain-gate.ts'
 import { SequenceTable } from './partition-sequences.ts'
-import type { BatchQueue, ProducerBatch } from './producer-batch.ts'
+import type { BatchQueue, DiscardError, ProducerBatch } from './producer-batch.ts'
 import type { BatchStamp } from './producer-identity.ts'
 import type { RecordAccumulator } from './record-accumulator.ts'
 
@@ -70,12 +70,6 @@ export class Sender {
   /** Loaded before anything is ready. */
   set codec(codec: Codec | undefined) {
     this.#outcomes.codec = codec
-  }
-
-  /** Whether some partition's numbers are in doubt: transactions then go on with a new epoch. */
-  get hasUnresolvedSequences(): boolean {
-    const { current } = this.#options.identity
-    return current !== undefined && this.#sequences.hasDoubtsFor(current)
   }
 
   /** Requests that are under way. */
@@ -143,12 +137,12 @@ export class Sender {
   }
 
   /** Fails all that is not on its way, and what comes back to be tried again. Resolves when nothing is under way. */
-  discard(error: KafkaError): Promise<void> {
+  discard(errorOf: DiscardError): Promise<void> {
     for (const batch of [...this.#accumulator.incomplete]) {
       // Whoever heard of the one before may have dealt with this one.
       if (batch.settled) continue
-      if (batch.inFlight) batch.discardedWith = error
-      else this.#outcomes.abandon(batch, error)
+      if (batch.inFlight) batch.discardedWith = errorOf
+      else this.#outcomes.discard(batch, errorOf)
     }
     if (this.#unfinished === 0) return Promise.resolve()
     this.#idle ??= new Deferred()

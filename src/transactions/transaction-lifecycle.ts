@@ -354,7 +354,7 @@ export class TransactionLifecycle {
     this.#cluster.clock.nextTurn(() => {
       if (transaction !== this.#open || this.#fatal !== undefined) return
       const message = `a record was given up: the transaction of ${this.#name} has failed: ${error.message}`
-      void this.core.discard(new TransactionAbortedError(message, { cause: error }))
+      void this.core.discard((persistence) => new TransactionAbortedError(message, { cause: error, persistence }))
     })
   }
 
@@ -471,6 +471,7 @@ export class TransactionLifecycle {
   }
 
   async #commit(transaction: OpenTransaction): Promise<void> {
+    await this.#takenIn()
     await Promise.all([transaction.offsets.settled(), this.#flush()])
     await this.#partitions.settled()
     this.#requireAlive(transaction)
@@ -537,10 +538,13 @@ export class TransactionLifecycle {
 
   async #abort(transaction: OpenTransaction): Promise<AbortResult> {
     transaction.stop.abort()
+    await this.#takenIn()
     const cause = transaction.failure
     const message = `a record was given up: the transaction of ${this.#name} was aborted`
     await Promise.all([
-      this.core.discard(new TransactionAbortedError(message, cause && { cause })),
+      this.core.discard(
+        (persistence) => new TransactionAbortedError(message, { ...(cause && { cause }), persistence }),
+      ),
       transaction.offsets.settled(),
       this.#partitions.settled(),
     ])
@@ -650,6 +654,12 @@ export class TransactionLifecycle {
     if (this.#fatal === undefined) return
     if (!transaction.isEnded) this.#over(transaction, { kind: 'take-over' })
     throw this.#fatal
+  }
+
+  /** Whoever ends a transaction may do so from within a `send` of it: a serializer, an interceptor, a partitioner. What that
+   *  call brings is in the accumulator when it has returned. */
+  async #takenIn(): Promise<void> {
+    await Promise.resolve()
   }
 
   /** Everything that was given to the producer is settled. What failed is known: the transaction heard of it. */

@@ -190,11 +190,25 @@ test('what waits when a record fails is given up with it', async (t) => {
 test('abort gives up what was not sent, and sends nothing of it', async (t) => {
   const script = await TransactionScript.start(t, { options: { lingerMs: 60_000 } })
   const tx = await script.producer.begin()
-  const lost = assert.rejects(tx.send(record), { code: 'TRANSACTION_ABORTED' })
+  const lost = assert.rejects(tx.send(record), { code: 'TRANSACTION_ABORTED', persistence: 'not-persisted' })
   await tx.abort()
   await lost
   assert.deepEqual(script.deeds, ['init 0'])
   assert.equal(script.producer.metrics().transactionsAborted, 1)
+})
+
+test('what is under way when it is aborted, and does not come through, may be in the log', async (t) => {
+  const script = await TransactionScript.start(t)
+  const tx = await script.producer.begin()
+  script.trouble(Produce, 'lost')
+  script.beforeNext(Produce, () => {
+    aborted = tx.abort()
+  })
+  let aborted: Promise<void> | undefined
+  const lost = tx.send(record)
+  await assert.rejects(lost, { code: 'TRANSACTION_ABORTED', persistence: 'possibly-persisted' })
+  await aborted
+  assert.deepEqual(script.deeds, ['init 0', 'produce', 'abort'])
 })
 
 test('only one transaction is open: another begin rejects at once, also while the first is about to begin', async (t) => {
@@ -326,6 +340,29 @@ for (const end of ['commit', 'abort'] as const) {
     await waits
     await script.producer.close()
     assert.deepEqual(script.deeds, ['init 0', 'produce', end])
+  })
+}
+
+for (const end of ['commit', 'abort'] as const) {
+  test(`a serializer may end the transaction of its own record (${end})`, async (t) => {
+    let ended: Promise<void> | undefined
+    const valueSerializer = (_topic: string, value: string) => {
+      if (value === 'a') ended = tx[end]()
+      return value
+    }
+    const options = {
+      valueSerializer,
+      requestTimeoutMs: 1_500,
+      deliveryTimeoutMs: 2_000,
+    } as Partial<TransactionalProducerOptions>
+    const script = await TransactionScript.start(t, { options })
+    const tx: Transaction = await script.producer.begin()
+    await tx.send({ ...record, value: 'b' })
+    const sent = tx.send(record)
+    if (end === 'commit') await sent
+    else await assert.rejects(sent, { code: 'TRANSACTION_ABORTED' })
+    await ended
+    assert.deepEqual(script.deeds, ['init 0', 'produce', ...(end === 'commit' ? ['produce'] : []), end])
   })
 }
 
