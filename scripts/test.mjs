@@ -78,7 +78,7 @@ const suites = [
   {
     name: 'broker',
     takes: (path) => path.startsWith('broker/'),
-    concurrency: 2,
+    concurrency: 3, // they wait more than they work
     budgetMs: 6 * minute,
     fileMs: 3 * minute,
     kafka: true,
